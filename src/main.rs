@@ -1,0 +1,2 @@
+//! The Livehouse app: command line and wiring.
+fn main() {}
