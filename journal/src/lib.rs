@@ -1,1 +1,16 @@
-//! journal
+//! The log that everything else is a fold of.
+//!
+//! Two handles, two powers: a [`Reader`] reads, a [`Writer`] appends, and only the actors ever hold a writer. A journal
+//! has one or more *shards*, each totally ordered and gap-free; the embedded engine has one. Nothing here is ever
+//! edited or deleted, and nothing is acknowledged before it is durable.
+
+pub mod codec;
+mod error;
+mod ports;
+mod position;
+mod record;
+
+pub use error::{Error, Result};
+pub use ports::{Append, Appended, BoxFuture, Completion, Expected, Reader, Refused, Snapshot, Tail, Writer};
+pub use position::{Checkpoint, Epoch, JournalId, Position};
+pub use record::{Cause, Record, RecordBatch, RecordRef};

@@ -1,0 +1,125 @@
+//! Every expected refusal, with the stable number that goes to clients.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! rejections {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $word:literal, $message:literal, retry $retry:literal;)*) => {
+        /// A command was understood and refused. The codes are part of the public contract (400 to 1999): never
+        /// change or reuse one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, thiserror::Error)]
+        #[serde(into = "u16", try_from = "u16")]
+        pub enum Rejection {
+            $($(#[$doc])* #[error($message)] $name,)*
+        }
+
+        impl Rejection {
+            /// Every refusal there is, by code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The number that clients get.
+            pub const fn code(self) -> u16 {
+                match self { $(Self::$name => $code,)* }
+            }
+
+            /// The refusal's short name, as in metrics and logs.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// Whether sending the same command again, later and unchanged, can succeed.
+            pub const fn is_retryable(self) -> bool {
+                match self { $(Self::$name => $retry,)* }
+            }
+
+            /// The refusal of a number.
+            pub fn from_code(code: u16) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+
+rejections! {
+    /// A mailbox or the journal's queue is full.
+    Busy = 400, "busy", "the server is busy: send the same command again, with the same command_id, after a moment", retry true;
+    /// The same command id came with another body.
+    CommandReused = 401, "command_reused", "this command_id was used for another command: make a new id for every new command", retry false;
+    /// A command id that is missing, empty, too long or holds control characters.
+    BadCommandId = 402, "bad_command_id", "command_id must be 1 to 64 characters without control characters", retry false;
+    /// A malformed id of a user, room, gift or combo.
+    BadId = 403, "bad_id", "an id must be 1 to 64 letters, digits or . _ - @", retry false;
+    /// A request whose data cannot be read.
+    BadRequest = 404, "bad_request", "the request's data cannot be read", retry false;
+    /// Nothing is left of the text after control characters are removed.
+    TextEmpty = 405, "text_empty", "the text is empty", retry false;
+    /// The text is longer than its limit.
+    TextTooLong = 406, "text_too_long", "the text is too long", retry false;
+    /// A cursor that this server did not make.
+    BadCursor = 407, "bad_cursor", "the cursor is not one that this list gave: start again without it", retry false;
+    /// A page size outside 1 to 100.
+    BadLimit = 408, "bad_limit", "limit must be 1 to 100", retry false;
+
+    /// No gift of that id in the catalogue.
+    UnknownGift = 410, "unknown_gift", "no such gift: ask gift.catalog", retry false;
+    /// A count outside its range.
+    BadCount = 411, "bad_count", "count must be 1 to 9999, and a combo's total 1 to 1000000 and at most 9999 above the last", retry false;
+    /// The streamer sends to their own room.
+    GiftToSelf = 412, "gift_to_self", "one may not send a gift to oneself", retry false;
+    /// The room is not live.
+    RoomNotLive = 413, "room_not_live", "the room is not live", retry false;
+    /// The balance is smaller than the price.
+    NotEnoughCoins = 414, "not_enough_coins", "not enough coins: recharge first", retry false;
+    /// A combo id that runs in another room or with another gift.
+    ComboMismatch = 415, "combo_mismatch", "this combo id belongs to another room or gift: make a new id for every combo", retry false;
+    /// An account would pass its highest balance.
+    BalanceLimit = 416, "balance_limit", "the account would pass the highest balance", retry false;
+    /// An adjustment of nothing.
+    BadAmount = 417, "bad_amount", "the amount must not be zero, nor take more than there is", retry false;
+    /// No such running combo.
+    UnknownCombo = 418, "unknown_combo", "no combo of that id is running", retry false;
+
+    /// One follows oneself.
+    FollowSelf = 430, "follow_self", "one may not follow oneself", retry false;
+    /// The list of followed streamers is full.
+    FollowLimit = 431, "follow_limit", "at most 5000 streamers may be followed", retry false;
+
+    /// The streamer is live already.
+    AlreadyLive = 440, "already_live", "a live session is running: stop it first", retry false;
+    /// The streamer is not live.
+    NotLive = 441, "not_live", "no live session is running", retry false;
+
+    /// A settlement batch that does not start where the last one ended.
+    SettlementGap = 480, "settlement_gap", "this batch does not follow the last settled position", retry false;
+}
+
+impl From<Rejection> for u16 {
+    fn from(rejection: Rejection) -> u16 {
+        rejection.code()
+    }
+}
+
+/// A number that stands for no refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not the code of a refusal")]
+pub struct UnknownCode(pub u16);
+
+impl TryFrom<u16> for Rejection {
+    type Error = UnknownCode;
+    fn try_from(code: u16) -> Result<Self, UnknownCode> {
+        Self::from_code(code).ok_or(UnknownCode(code))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_sorted_and_in_the_applications_range() {
+        assert!(Rejection::ALL.windows(2).all(|w| w[0].code() < w[1].code()));
+        for rejection in Rejection::ALL {
+            assert!((400..2000).contains(&rejection.code()));
+            assert_eq!(Rejection::from_code(rejection.code()), Some(*rejection));
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A user as viewer: coins, gifts sent with their combos, follows.
+//!
+//! Debit and gift are one event. Combos are cumulative: the client sends the total it has reached, and what is applied
+//! is the difference to the total known here, so duplicates, losses and reorders are harmless.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{
+    CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, Unfollowed,
+};
+use crate::limits::{
+    COINS_MAX, COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, FOLLOWING_MAX, GIFT_COUNT_MAX, REASON_CHARS_MAX,
+};
+use crate::{
+    Aggregate, ComboId, Context, Decision, Event, GiftId, Rejection, RoomId, SessionNumber, StreamKind, UserId, text,
+};
+
+/// What a viewer can be asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Add coins, or take them when negative.
+    AdjustCoins {
+        /// Coins; not 0, and not below what there is.
+        amount: i64,
+        /// Why, for people: 1 to 200 characters.
+        reason: String,
+    },
+    /// Pay and give.
+    SendGift(SendGift),
+    /// The client says that a combo is over.
+    EndCombo {
+        /// Which.
+        combo: ComboId,
+    },
+    /// Time has passed: end the combos whose last gift lies 5 s back. Sent by the shell, not by clients.
+    EndIdleCombos,
+    /// Follow a streamer.
+    Follow {
+        /// Whom.
+        streamer: UserId,
+    },
+    /// Follow no longer.
+    Unfollow {
+        /// Whom.
+        streamer: UserId,
+    },
+}
+
+/// One `gift.send`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendGift {
+    /// Where.
+    pub room: RoomId,
+    /// The room's live session as the shell knows it; none when the room is not live.
+    pub session: Option<SessionNumber>,
+    /// Which gift.
+    pub gift: GiftId,
+    /// How many, 1 to 9999; ignored in a combo, where the total decides.
+    pub count: u32,
+    /// The combo and the cumulative total that the client has reached.
+    pub combo: Option<ComboStep>,
+}
+
+/// What a viewer says when a command was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The balance after an adjustment.
+    Adjusted {
+        /// Coins left.
+        coins: u64,
+    },
+    /// A gift was sent, or its combo stood there already.
+    Gift {
+        /// Coins left.
+        coins: u64,
+        /// The combo's total after it; none outside a combo.
+        combo_total: Option<u32>,
+    },
+    /// A combo ended.
+    ComboEnded {
+        /// Its final total.
+        total: u32,
+    },
+    /// Follow or unfollow holds now, or held already.
+    Relation,
+}
+
+/// A combo that the viewer has sent to, running or ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Combo {
+    step: ComboStep,
+    room: RoomId,
+    gift: GiftId,
+    last_at_ms: i64,
+    ended: bool,
+}
+
+/// The state of one viewer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    user: UserId,
+    coins: u64,
+    following: BTreeSet<UserId>,
+    /// At most [`COMBOS_REMEMBERED_MAX`], the one with the newest gift last.
+    combos: Vec<Combo>,
+}
+
+impl Viewer {
+    /// Coins on the account.
+    pub fn coins(&self) -> u64 {
+        self.coins
+    }
+
+    /// Whom the viewer follows.
+    pub fn following(&self) -> impl Iterator<Item = &UserId> {
+        self.following.iter()
+    }
+
+    /// When the next running combo will have been idle long enough to end, unix ms; none when no combo runs.
+    pub fn next_combo_end_ms(&self) -> Option<i64> {
+        self.combos.iter().filter(|c| !c.ended).map(|c| c.last_at_ms + COMBO_IDLE_MS).min()
+    }
+
+    fn adjust(&self, amount: i64, reason: &str) -> Result<Decision<Answer>, Rejection> {
+        let reason = text::clean(reason, REASON_CHARS_MAX)?;
+        if amount == 0 {
+            return Err(Rejection::BadAmount);
+        }
+        let coins_left = self.coins.checked_add_signed(amount).ok_or(Rejection::BadAmount)?;
+        if coins_left > COINS_MAX {
+            return Err(Rejection::BalanceLimit);
+        }
+        Ok(Decision::happens(CoinsAdjusted { amount, coins_left, reason }))
+    }
+
+    fn send_gift(&self, send: &SendGift, context: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
+        let gift = context.catalogue.get(&send.gift).ok_or(Rejection::UnknownGift)?;
+        let known = send.combo.as_ref().and_then(|step| self.combo(&step.id));
+        let count = match &send.combo {
+            Some(step) => self.combo_count(step, known, send)?,
+            None => send.count,
+        };
+        if let (0, Some(combo)) = (count, known) {
+            return Ok(Decision::happens(ComboRepeated { combo: combo.step.clone(), coins_left: self.coins }));
+        }
+        if !(1..=GIFT_COUNT_MAX).contains(&count) {
+            return Err(Rejection::BadCount);
+        }
+        if send.room.as_str() == self.user.as_str() {
+            return Err(Rejection::GiftToSelf);
+        }
+        let session = send.session.ok_or(Rejection::RoomNotLive)?;
+        // Prices are at most 10^9 and counts at most 10^4: neither product can overflow.
+        let coins = gift.coins * u64::from(count);
+        let coins_left = self.coins.checked_sub(coins).ok_or(Rejection::NotEnoughCoins)?;
+        // After this point it must succeed.
+        let sent = GiftSent {
+            room: send.room.clone(),
+            session,
+            gift: send.gift.clone(),
+            count,
+            coins,
+            tickets: gift.tickets * u64::from(count),
+            coins_left,
+            combo: send.combo.clone(),
+        };
+        let mut events = Vec::from([Event::from(sent)]);
+        // A new combo may push a running one out of the memory: it ends first, so that its end is told.
+        if known.is_none() && send.combo.is_some() {
+            events.extend(self.combo_pushed_out().map(Combo::end));
+        }
+        Ok(Decision::Happens(events))
+    }
+
+    /// How many gifts the new total adds. 0 = nothing new.
+    fn combo_count(&self, step: &ComboStep, known: Option<&Combo>, send: &SendGift) -> Result<u32, Rejection> {
+        if step.total == 0 || step.total > COMBO_TOTAL_MAX {
+            return Err(Rejection::BadCount);
+        }
+        let Some(known) = known else { return Ok(step.total) };
+        if known.room != send.room || known.gift != send.gift {
+            return Err(Rejection::ComboMismatch);
+        }
+        Ok(step.total.saturating_sub(known.step.total))
+    }
+
+    fn combo(&self, id: &ComboId) -> Option<&Combo> {
+        self.combos.iter().find(|c| c.step.id == *id)
+    }
+
+    /// The running combo that one more combo would push out of the memory.
+    fn combo_pushed_out(&self) -> Option<&Combo> {
+        let full = self.combos.len() >= COMBOS_REMEMBERED_MAX;
+        self.combos.first().filter(|c| full && !c.ended)
+    }
+
+    fn remember_combo(&mut self, sent: &GiftSent, step: &ComboStep, at_ms: i64) {
+        self.combos.retain(|c| c.step.id != step.id);
+        if self.combos.len() >= COMBOS_REMEMBERED_MAX {
+            self.combos.remove(0);
+        }
+        self.combos.push(Combo {
+            step: step.clone(),
+            room: sent.room.clone(),
+            gift: sent.gift.clone(),
+            last_at_ms: at_ms,
+            ended: false,
+        });
+    }
+
+    fn follow(&self, streamer: &UserId) -> Result<Decision<Answer>, Rejection> {
+        if *streamer == self.user {
+            return Err(Rejection::FollowSelf);
+        }
+        if self.following.contains(streamer) {
+            return Ok(Decision::Already(Answer::Relation));
+        }
+        if self.following.len() >= FOLLOWING_MAX {
+            return Err(Rejection::FollowLimit);
+        }
+        Ok(Decision::happens(Followed { streamer: streamer.clone() }))
+    }
+}
+
+impl Combo {
+    fn end(&self) -> Event {
+        ComboEnded { room: self.room.clone(), gift: self.gift.clone(), combo: self.step.clone() }.into()
+    }
+}
+
+impl Aggregate for Viewer {
+    const KIND: StreamKind = StreamKind::Viewer;
+    const SNAPSHOT_SCHEMA: u16 = 1;
+    type Command = Command;
+    type Answer = Answer;
+
+    fn new(key: &UserId) -> Self {
+        Self { user: key.clone(), coins: 0, following: BTreeSet::new(), combos: Vec::new() }
+    }
+
+    fn decide(&self, command: &Command, context: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
+        match command {
+            Command::AdjustCoins { amount, reason } => self.adjust(*amount, reason),
+            Command::SendGift(send) => self.send_gift(send, context),
+            Command::EndCombo { combo } => {
+                let combo = self.combo(combo).ok_or(Rejection::UnknownCombo)?;
+                if combo.ended {
+                    return Ok(Decision::Already(Answer::ComboEnded { total: combo.step.total }));
+                }
+                Ok(Decision::Happens(Vec::from([combo.end()])))
+            }
+            Command::EndIdleCombos => {
+                let idle = |c: &&Combo| !c.ended && c.last_at_ms + COMBO_IDLE_MS <= context.now_ms;
+                let ended: Vec<_> = self.combos.iter().filter(idle).map(Combo::end).collect();
+                if ended.is_empty() { Err(Rejection::UnknownCombo) } else { Ok(Decision::Happens(ended)) }
+            }
+            Command::Follow { streamer } => self.follow(streamer),
+            Command::Unfollow { streamer } if self.following.contains(streamer) => {
+                Ok(Decision::happens(Unfollowed { streamer: streamer.clone() }))
+            }
+            Command::Unfollow { .. } => Ok(Decision::Already(Answer::Relation)),
+        }
+    }
+
+    fn evolve(&mut self, event: &Event, recorded_at_ms: i64) {
+        match event {
+            Event::CoinsAdjusted(e) => self.coins = e.coins_left,
+            Event::GiftSent(e) => {
+                self.coins = e.coins_left;
+                if let Some(step) = &e.combo {
+                    self.remember_combo(e, step, recorded_at_ms);
+                }
+            }
+            Event::ComboEnded(e) => {
+                if let Some(combo) = self.combos.iter_mut().find(|c| c.step.id == e.combo.id) {
+                    combo.ended = true;
+                }
+            }
+            Event::Followed(e) => _ = self.following.insert(e.streamer.clone()),
+            Event::Unfollowed(e) => _ = self.following.remove(&e.streamer),
+            _ => {}
+        }
+    }
+
+    fn answer(event: &Event) -> Result<Answer, Rejection> {
+        match event {
+            Event::CoinsAdjusted(e) => Ok(Answer::Adjusted { coins: e.coins_left }),
+            Event::GiftSent(e) => {
+                Ok(Answer::Gift { coins: e.coins_left, combo_total: e.combo.as_ref().map(|step| step.total) })
+            }
+            Event::ComboRepeated(e) => Ok(Answer::Gift { coins: e.coins_left, combo_total: Some(e.combo.total) }),
+            Event::ComboEnded(e) => Ok(Answer::ComboEnded { total: e.combo.total }),
+            Event::CommandRefused(e) => Err(e.rejection),
+            _ => Ok(Answer::Relation),
+        }
+    }
+
+    fn refused(command: &Command, rejection: Rejection) -> Option<Event> {
+        let about_money = matches!(command, Command::AdjustCoins { .. } | Command::SendGift(_));
+        about_money.then(|| CommandRefused { rejection }.into())
+    }
+}
+
+#[cfg(test)]
+mod tests;
