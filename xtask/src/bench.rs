@@ -1,0 +1,99 @@
+//! `cargo xtask bench`: measures the figures, on this machine, and prints them; it keeps nothing.
+//!
+//! Each program prints its figures beside their peers and floors; the table here says which program measures what.
+
+use std::process::ExitCode;
+
+use crate::Places;
+use crate::failure::Failure;
+use crate::machine;
+use crate::process::Line;
+
+/// A figure, the program in `benches/` that measures it, and what it has to reach.
+struct Figure {
+    bench: &'static str,
+    what: &'static str,
+    floor: &'static str,
+}
+
+const fn figure(bench: &'static str, what: &'static str, floor: &'static str) -> Figure {
+    Figure { bench, what, floor }
+}
+
+const FIGURES: &[Figure] = &[
+    figure(
+        "append",
+        "durable journal append, 100-byte events from 1,000 streams",
+        ">= 400,000 events/s",
+    ),
+    figure("append", "start after kill -9 with 10 M events", "<= 3 s"),
+    figure(
+        "append",
+        "actor replay (snapshot + tail) in a journal of 10 M events",
+        "p99 <= 1 ms",
+    ),
+    figure(
+        "gifts",
+        "gifts of 10,000 viewers to one streamer, durable replies",
+        ">= 150,000/s",
+    ),
+    figure("memory", "memory per resident viewer actor", "<= 1.5 KB"),
+    figure(
+        "rebuild",
+        "rebuild of all views from 10 M events",
+        ">= 1,000,000 events/s",
+    ),
+    figure(
+        "websocket",
+        "gifts over WebSocket, each acknowledged",
+        ">= 30,000/s, p99 <= 20 ms at half",
+    ),
+];
+
+/// `bench [--list] [NAME]`.
+pub(crate) fn run(places: &Places, args: &[String]) -> Result<ExitCode, Failure> {
+    let (only_list, name) = match args {
+        [] => (false, None),
+        [flag] if flag == "--list" => (true, None),
+        [name] if FIGURES.iter().any(|f| f.bench == name) => (false, Some(name.as_str())),
+        [other, ..] => {
+            list();
+            return Err(Failure::Usage(format!(
+                "there is no figure `{other}`: the names are on the left above"
+            )));
+        }
+    };
+    if only_list {
+        list();
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{}", machine::line(&places.root));
+    if name.is_none() {
+        list();
+    }
+    let mut benches: Vec<&str> = FIGURES
+        .iter()
+        .map(|f| f.bench)
+        .filter(|b| name.is_none_or(|n| n == *b))
+        .collect();
+    benches.dedup();
+    let mut missed = 0;
+    for bench in benches {
+        println!("\n== {bench}");
+        if let Err(failure) = Line::new(&format!("cargo bench --locked --bench {bench}")).run(&places.root) {
+            eprintln!("{failure}");
+            missed += 1;
+        }
+    }
+    Ok(if missed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn list() {
+    for Figure { bench, what, floor } in FIGURES {
+        println!("{bench:<10} {what:<66} {floor}");
+    }
+}
