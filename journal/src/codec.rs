@@ -1,1 +1,184 @@
 //! Events to bytes and back.
+//!
+//! Compact binary (postcard) where only this program looks, JSON where people look with other tools. A stored shape is
+//! for ever: every event type and schema version has a golden file in `tests/golden/`; old versions are raised to the
+//! present shape in [`decode`], and nowhere else. Nothing here knows where the bytes are kept.
+
+use domain::Event;
+use domain::event::EventType;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::{Error, RecordRef, Result};
+
+/// Bytes appended to a buffer, as postcard wants to be told.
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl postcard::ser_flavors::Flavor for Sink<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+fn write<T: Serialize>(payload: &T, out: &mut Vec<u8>) {
+    let written = postcard::serialize_with_flavor(payload, Sink(out));
+    debug_assert!(
+        written.is_ok(),
+        "events are plain structs: writing one to memory cannot fail"
+    );
+}
+
+/// The schema version in which events of a type are written now.
+pub const fn schema(event_type: EventType) -> u8 {
+    match event_type {
+        EventType::CoinsAdjusted
+        | EventType::GiftSent
+        | EventType::ComboRepeated
+        | EventType::ComboEnded
+        | EventType::CommandRefused
+        | EventType::Followed
+        | EventType::Unfollowed
+        | EventType::LiveStarted
+        | EventType::LiveStopped
+        | EventType::TicketsCredited
+        | EventType::ChatSent
+        | EventType::SettlementAdvanced => 1,
+    }
+}
+
+/// An event as stored: its type, the schema version, the payload.
+pub fn encode(event: &Event) -> (EventType, u8, Vec<u8>) {
+    let mut payload = Vec::new();
+    encode_into(event, &mut payload);
+    (event.event_type(), schema(event.event_type()), payload)
+}
+
+/// Appends an event's payload to a buffer.
+pub fn encode_into(event: &Event, out: &mut Vec<u8>) {
+    match event {
+        Event::CoinsAdjusted(e) => write(e, out),
+        Event::GiftSent(e) => write(e, out),
+        Event::ComboRepeated(e) => write(e, out),
+        Event::ComboEnded(e) => write(e, out),
+        Event::CommandRefused(e) => write(e, out),
+        Event::Followed(e) => write(e, out),
+        Event::Unfollowed(e) => write(e, out),
+        Event::LiveStarted(e) => write(e, out),
+        Event::LiveStopped(e) => write(e, out),
+        Event::TicketsCredited(e) => write(e, out),
+        Event::ChatSent(e) => write(e, out),
+        Event::SettlementAdvanced(e) => write(e, out),
+    }
+}
+
+/// The event of a record, in its present shape whatever the schema version it was written in.
+///
+/// # Errors
+/// [`Error::Undecodable`] for a schema version that this program does not know, or bytes that are no such event.
+pub fn decode(record: &RecordRef<'_>) -> Result<Event> {
+    decode_payload(record.event_type, record.schema, record.payload).map_err(|what| Error::Undecodable {
+        position: record.position,
+        stream: record.stream(),
+        what,
+    })
+}
+
+/// The event of a payload; the error says what is wrong with it.
+pub fn decode_payload(
+    event_type: EventType,
+    schema: u8,
+    payload: &[u8],
+) -> std::result::Result<Event, String> {
+    from_bytes(event_type, schema, &Binary(payload))
+}
+
+/// An event for people and other tools: one JSON object, with the event's name as `type`.
+pub fn to_json(event: &Event) -> String {
+    let json = serde_json::to_string(event);
+    debug_assert!(
+        json.is_ok(),
+        "events are plain structs: writing one to memory cannot fail"
+    );
+    json.unwrap_or_default()
+}
+
+/// Reads what [`to_json`] of this schema version wrote; the error says what is wrong with it.
+pub fn from_json(schema: u8, json: &str) -> std::result::Result<Event, String> {
+    #[derive(serde::Deserialize)]
+    struct Tag<'a> {
+        #[serde(rename = "type")]
+        name: &'a str,
+    }
+    let tag: Tag<'_> = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    let event_type = EventType::ALL
+        .iter()
+        .find(|t| t.name() == tag.name)
+        .ok_or_else(|| format!("events of type {:?} are not known to this program", tag.name))?;
+    from_bytes(*event_type, schema, &Json(json))
+}
+
+/// A way of writing payloads.
+trait Encoding {
+    fn read<T: DeserializeOwned + Into<Event>>(&self) -> std::result::Result<Event, String>;
+}
+
+struct Binary<'a>(&'a [u8]);
+
+impl Encoding for Binary<'_> {
+    fn read<T: DeserializeOwned + Into<Event>>(&self) -> std::result::Result<Event, String> {
+        match postcard::take_from_bytes::<T>(self.0) {
+            Ok((event, [])) => Ok(event.into()),
+            Ok((_, rest)) => Err(format!("{} bytes are left over", rest.len())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+struct Json<'a>(&'a str);
+
+impl Encoding for Json<'_> {
+    fn read<T: DeserializeOwned + Into<Event>>(&self) -> std::result::Result<Event, String> {
+        serde_json::from_str::<T>(self.0)
+            .map(Into::into)
+            .map_err(|e| e.to_string())
+    }
+}
+
+/// Every type and version that was ever written; a version that is old gets its own line, which raises it.
+fn from_bytes(
+    event_type: EventType,
+    schema: u8,
+    bytes: &impl Encoding,
+) -> std::result::Result<Event, String> {
+    use domain::event as e;
+    match (event_type, schema) {
+        (EventType::CoinsAdjusted, 1) => bytes.read::<e::CoinsAdjusted>(),
+        (EventType::GiftSent, 1) => bytes.read::<e::GiftSent>(),
+        (EventType::ComboRepeated, 1) => bytes.read::<e::ComboRepeated>(),
+        (EventType::ComboEnded, 1) => bytes.read::<e::ComboEnded>(),
+        (EventType::CommandRefused, 1) => bytes.read::<e::CommandRefused>(),
+        (EventType::Followed, 1) => bytes.read::<e::Followed>(),
+        (EventType::Unfollowed, 1) => bytes.read::<e::Unfollowed>(),
+        (EventType::LiveStarted, 1) => bytes.read::<e::LiveStarted>(),
+        (EventType::LiveStopped, 1) => bytes.read::<e::LiveStopped>(),
+        (EventType::TicketsCredited, 1) => bytes.read::<e::TicketsCredited>(),
+        (EventType::ChatSent, 1) => bytes.read::<e::ChatSent>(),
+        (EventType::SettlementAdvanced, 1) => bytes.read::<e::SettlementAdvanced>(),
+        (known, _) => Err(format!(
+            "{} of schema {schema} is not known to this program: use a newer one",
+            known.name()
+        )),
+    }
+}

@@ -56,7 +56,9 @@ pub enum Error {
         source: Arc<std::io::Error>,
     },
     /// Acknowledged bytes are damaged or missing.
-    #[error("{path} is damaged at byte {offset}: {what}; nothing was changed. Restore this file from a backup")]
+    #[error(
+        "{path} is damaged at byte {offset}: {what}; nothing was changed. Restore this file from a backup"
+    )]
     Damaged {
         /// Which file.
         path: PathBuf,

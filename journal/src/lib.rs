@@ -4,13 +4,19 @@
 //! has one or more *shards*, each totally ordered and gap-free; the embedded engine has one. Nothing here is ever
 //! edited or deleted, and nothing is acknowledged before it is durable.
 
+mod batch;
 pub mod codec;
 mod error;
+mod frame;
+pub mod limits;
+pub mod memory;
 mod ports;
 mod position;
 mod record;
 
+pub use batch::{Iter, RecordBatch, RecordBatchBuilder};
 pub use error::{Error, Result};
+pub use frame::BadRecord;
 pub use ports::{Append, Appended, BoxFuture, Completion, Expected, Reader, Refused, Snapshot, Tail, Writer};
 pub use position::{Checkpoint, Epoch, JournalId, Position};
-pub use record::{Cause, Record, RecordBatch, RecordRef};
+pub use record::{Cause, Record, RecordRef};

@@ -111,8 +111,13 @@ pub trait Reader: Send + Sync {
     /// Up to `limit` records of one stream with a version above `after_version`, in order. Its cost does not depend on
     /// the length of the journal. `not_before` is a position known to be at or before the first wanted record (such as
     /// a snapshot's), or the shard's start.
-    fn read_stream(&self, stream: &StreamId, after_version: u64, not_before: Position, limit: usize)
-    -> BoxFuture<'_, Result<Vec<Record>>>;
+    fn read_stream(
+        &self,
+        stream: &StreamId,
+        after_version: u64,
+        not_before: Position,
+        limit: usize,
+    ) -> BoxFuture<'_, Result<Vec<Record>>>;
 
     /// The first record that a command id left in a stream, however long ago.
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>>;
@@ -127,4 +132,3 @@ pub trait Tail: Send {
     /// Cancel-safe. An error is final: damage, or [`Error::Closed`] when the journal closes.
     fn next(&mut self) -> BoxFuture<'_, Result<Arc<RecordBatch>>>;
 }
-

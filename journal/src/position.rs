@@ -53,7 +53,9 @@ impl Checkpoint {
 
     /// The position read up to, shard by shard.
     pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        (0u16..).zip(&self.0).map(|(shard, &sequence)| Position { shard, sequence })
+        (0u16..)
+            .zip(&self.0)
+            .map(|(shard, &sequence)| Position { shard, sequence })
     }
 
     /// How many records were read, over all shards.
