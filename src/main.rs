@@ -1,2 +1,3 @@
-//! The Livehouse app: command line and wiring.
+//! Parses, runs, exits: 0 ok, 1 failed, 2 bad usage.
+
 fn main() {}

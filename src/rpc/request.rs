@@ -1,0 +1,114 @@
+//! Reading what a client sent: syntax first, then meaning. A mistake is answered with the field that is wrong.
+
+use domain::{CommandId, Rejection};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::rpc::Failure;
+
+/// Reads a method's data; no data at all is read as `{}`.
+pub(super) fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Failure> {
+    let data = if data.is_empty() { b"{}" } else { data };
+    serde_json::from_slice(data).map_err(|error| Failure::BadRequest(describe(&error)))
+}
+
+/// What serde says, without the place in the text: clients build objects, not text.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// The data of a method that changes something: the idempotency key beside the method's own fields.
+#[derive(Deserialize)]
+pub(super) struct Keyed<T> {
+    command_id: String,
+    #[serde(flatten)]
+    pub(super) body: T,
+}
+
+/// A command as it goes to an actor: its id, and a digest of everything else, so that a reused id is seen.
+pub(super) struct Command<T> {
+    pub(super) id: CommandId,
+    pub(super) request_hash: u64,
+    pub(super) body: T,
+}
+
+/// Reads the data of a method that changes something.
+pub(super) fn parse_command<T: DeserializeOwned + Serialize>(method: &str, data: &[u8]) -> Result<Command<T>, Failure> {
+    let Keyed { command_id, body } = parse::<Keyed<T>>(data)?;
+    let id = command_id.parse().map_err(|_| Rejection::BadCommandId)?;
+    Ok(Command { id, request_hash: digest(method, &body), body })
+}
+
+/// Stable for ever: it is stored beside the effect and compared with that of a retry.
+fn digest(method: &str, body: &impl Serialize) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(method.as_bytes());
+    hasher.update(b"\0");
+    serde_json::to_writer(&mut hasher, body).expect("requests are plain data, and hashing does not fail");
+    let hash = hasher.finalize();
+    let bytes = hash.as_bytes().first_chunk().expect("a hash has 32 bytes");
+    u64::from_le_bytes(*bytes)
+}
+
+/// A page of a list: where to go on, and how much.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Page {
+    pub(super) cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+const PAGE_LIMIT_DEFAULT: u32 = 20;
+const PAGE_LIMIT_MAX: u32 = 100;
+
+impl Page {
+    /// How many entries are wanted: 1 to 100, default 20.
+    pub(super) fn limit(&self) -> Result<usize, Failure> {
+        let limit = self.limit.unwrap_or(PAGE_LIMIT_DEFAULT);
+        if !(1..=PAGE_LIMIT_MAX).contains(&limit) {
+            return Err(Rejection::BadLimit.into());
+        }
+        Ok(limit as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Body {
+        count: u32,
+    }
+
+    #[test]
+    fn the_digest_is_of_the_method_and_the_body_and_of_nothing_else() {
+        let read = |method, data: &str| parse_command::<Body>(method, data.as_bytes()).ok().unwrap().request_hash;
+        let first = read("m", r#"{"command_id":"a","count":1}"#);
+        assert_eq!(first, read("m", r#"{ "count": 1, "command_id": "b", "unknown": [] }"#));
+        assert_ne!(first, read("n", r#"{"command_id":"a","count":1}"#));
+        assert_ne!(first, read("m", r#"{"command_id":"a","count":2}"#));
+    }
+
+    #[test]
+    fn a_mistake_names_the_field() {
+        for (data, word) in [
+            (r#"{"count":1}"#, "command_id"),
+            (r#"{"command_id":"a"}"#, "count"),
+            (r#"{"command_id":"a","count":"x"}"#, "u32"),
+            ("[]", "expected"),
+            ("", "command_id"),
+            ("{", "EOF"),
+        ] {
+            let Err(Failure::BadRequest(text)) = parse_command::<Body>("m", data.as_bytes()) else { panic!("{data}") };
+            assert!(text.contains(word) && !text.contains("line"), "{text}");
+        }
+        let too_long = format!(r#"{{"command_id":"{}","count":1}}"#, "x".repeat(65));
+        let refused = parse_command::<Body>("m", too_long.as_bytes());
+        assert!(matches!(refused, Err(Failure::Rejected(Rejection::BadCommandId))));
+    }
+}
