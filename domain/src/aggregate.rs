@@ -46,7 +46,11 @@ pub trait Aggregate: Sized + Clone + Send + Serialize + DeserializeOwned + 'stat
     fn new(key: &UserId) -> Self;
 
     /// What the command does to this state. Refusals first, in the documented order; nothing is changed here.
-    fn decide(&self, command: &Self::Command, context: &Context<'_>) -> Result<Decision<Self::Answer>, Rejection>;
+    fn decide(
+        &self,
+        command: &Self::Command,
+        context: &Context<'_>,
+    ) -> Result<Decision<Self::Answer>, Rejection>;
 
     /// Folds one event of its own stream; `recorded_at_ms` is the record's server time.
     fn evolve(&mut self, event: &Event, recorded_at_ms: i64);

@@ -64,6 +64,11 @@ macro_rules! id {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// The id as the small string it is, without a copy.
+            pub fn into_text(self) -> CompactString {
+                self.0
+            }
         }
 
         impl FromStr for $name {
@@ -172,22 +177,34 @@ pub struct StreamId {
 impl StreamId {
     /// The stream of a kind and a key; the key is an id's text.
     pub fn new(kind: StreamKind, key: &str) -> Self {
-        Self { kind, key: CompactString::new(key) }
+        Self {
+            kind,
+            key: CompactString::new(key),
+        }
     }
 
     /// A user's own stream.
     pub fn viewer(user: &UserId) -> Self {
-        Self { kind: StreamKind::Viewer, key: user.0.clone() }
+        Self {
+            kind: StreamKind::Viewer,
+            key: user.0.clone(),
+        }
     }
 
     /// The stream of a user as streamer.
     pub fn streamer(user: &UserId) -> Self {
-        Self { kind: StreamKind::Streamer, key: user.0.clone() }
+        Self {
+            kind: StreamKind::Streamer,
+            key: user.0.clone(),
+        }
     }
 
     /// A room's stream.
     pub fn room(room: &RoomId) -> Self {
-        Self { kind: StreamKind::Room, key: room.0.clone() }
+        Self {
+            kind: StreamKind::Room,
+            key: room.0.clone(),
+        }
     }
 
     /// The user of a viewer's or streamer's stream; none for other kinds.
@@ -217,7 +234,9 @@ impl FromStr for StreamId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (kind, key) = text.split_once('-').ok_or("a stream is written KIND-ID, as in viewer-42")?;
+        let (kind, key) = text
+            .split_once('-')
+            .ok_or("a stream is written KIND-ID, as in viewer-42")?;
         let kind = StreamKind::ALL
             .into_iter()
             .find(|k| k.name() == kind)

@@ -10,7 +10,8 @@ pub const GIFT_COUNT_MAX: u32 = 9_999;
 pub const COMBO_TOTAL_MAX: u32 = 1_000_000;
 /// A combo ends this long after its last gift.
 pub const COMBO_IDLE_MS: i64 = 5_000;
-/// Combos a viewer's state remembers (running or ended); the longest ended ones are forgotten first.
+/// Combos a viewer's state remembers, running or ended; one more pushes out the one whose last gift is oldest, and ends
+/// it if it still runs. A step of a combo that was pushed out counts as the first of a new one.
 pub const COMBOS_REMEMBERED_MAX: usize = 16;
 /// Streamers one viewer may follow; one more is refused with `follow_limit`.
 pub const FOLLOWING_MAX: usize = 5_000;

@@ -53,7 +53,10 @@ impl Aggregate for Room {
         match command {
             Command::SendChat { user, text } => {
                 let text = text::clean(text, CHAT_TEXT_CHARS_MAX)?;
-                Ok(Decision::happens(ChatSent { user: user.clone(), text }))
+                Ok(Decision::happens(ChatSent {
+                    user: user.clone(),
+                    text,
+                }))
             }
         }
     }
@@ -74,4 +77,4 @@ impl Aggregate for Room {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

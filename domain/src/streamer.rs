@@ -96,7 +96,10 @@ impl Streamer {
         if credit.after != settled {
             return Err(Rejection::SettlementGap);
         }
-        let tickets_total = self.tickets.checked_add(credit.tickets).ok_or(Rejection::BalanceLimit)?;
+        let tickets_total = self
+            .tickets
+            .checked_add(credit.tickets)
+            .ok_or(Rejection::BalanceLimit)?;
         if tickets_total > TICKETS_MAX {
             return Err(Rejection::BalanceLimit);
         }
@@ -118,7 +121,12 @@ impl Aggregate for Streamer {
     type Answer = Answer;
 
     fn new(_: &UserId) -> Self {
-        Self { sessions: 0, live: None, tickets: 0, settled_upto: BTreeMap::new() }
+        Self {
+            sessions: 0,
+            live: None,
+            tickets: 0,
+            settled_upto: BTreeMap::new(),
+        }
     }
 
     fn decide(&self, command: &Command, _: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
@@ -131,11 +139,16 @@ impl Aggregate for Streamer {
                 if self.live.is_some() {
                     return Err(Rejection::AlreadyLive);
                 }
-                Ok(Decision::happens(LiveStarted { session: SessionNumber(self.sessions + 1), title }))
+                Ok(Decision::happens(LiveStarted {
+                    session: SessionNumber(self.sessions + 1),
+                    title,
+                }))
             }
             Command::StopLive => {
                 let live = self.live.as_ref().ok_or(Rejection::NotLive)?;
-                Ok(Decision::happens(LiveStopped { session: live.session }))
+                Ok(Decision::happens(LiveStopped {
+                    session: live.session,
+                }))
             }
             Command::CreditTickets(credit) => self.credit(credit),
         }
@@ -145,7 +158,11 @@ impl Aggregate for Streamer {
         match event {
             Event::LiveStarted(e) => {
                 self.sessions = e.session.0;
-                self.live = Some(Live { session: e.session, title: e.title.clone(), since_ms: recorded_at_ms });
+                self.live = Some(Live {
+                    session: e.session,
+                    title: e.title.clone(),
+                    since_ms: recorded_at_ms,
+                });
             }
             Event::LiveStopped(_) => self.live = None,
             Event::TicketsCredited(e) => {
@@ -171,4 +188,4 @@ impl Aggregate for Streamer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,7 +1,8 @@
 //! A user as viewer: coins, gifts sent with their combos, follows.
 //!
 //! Debit and gift are one event. Combos are cumulative: the client sends the total it has reached, and what is applied
-//! is the difference to the total known here, so duplicates, losses and reorders are harmless.
+//! is the difference to the total known here, so duplicates, losses and reorders are harmless. A combo ends once: a step
+//! that comes later is paid, and does not run the combo again.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -12,10 +13,12 @@ use crate::event::{
     CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, Unfollowed,
 };
 use crate::limits::{
-    COINS_MAX, COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, FOLLOWING_MAX, GIFT_COUNT_MAX, REASON_CHARS_MAX,
+    COINS_MAX, COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, FOLLOWING_MAX, GIFT_COUNT_MAX,
+    REASON_CHARS_MAX,
 };
 use crate::{
-    Aggregate, ComboId, Context, Decision, Event, GiftId, Rejection, RoomId, SessionNumber, StreamKind, UserId, text,
+    Aggregate, ComboId, Context, Decision, Event, GiftId, Rejection, RoomId, SessionNumber, StreamKind,
+    UserId, text,
 };
 
 /// What a viewer can be asked to do.
@@ -98,7 +101,8 @@ struct Combo {
     ended: bool,
 }
 
-/// The state of one viewer.
+/// The state of one viewer. Its times are for time-outs only: while an event is not durable yet, they are the actor's
+/// and not the record's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Viewer {
     user: UserId,
@@ -121,7 +125,11 @@ impl Viewer {
 
     /// When the next running combo will have been idle long enough to end, unix ms; none when no combo runs.
     pub fn next_combo_end_ms(&self) -> Option<i64> {
-        self.combos.iter().filter(|c| !c.ended).map(|c| c.last_at_ms + COMBO_IDLE_MS).min()
+        self.combos
+            .iter()
+            .filter(|c| !c.ended)
+            .map(|c| c.last_at_ms + COMBO_IDLE_MS)
+            .min()
     }
 
     fn adjust(&self, amount: i64, reason: &str) -> Result<Decision<Answer>, Rejection> {
@@ -129,11 +137,18 @@ impl Viewer {
         if amount == 0 {
             return Err(Rejection::BadAmount);
         }
-        let coins_left = self.coins.checked_add_signed(amount).ok_or(Rejection::BadAmount)?;
+        let coins_left = self
+            .coins
+            .checked_add_signed(amount)
+            .ok_or(Rejection::BadAmount)?;
         if coins_left > COINS_MAX {
             return Err(Rejection::BalanceLimit);
         }
-        Ok(Decision::happens(CoinsAdjusted { amount, coins_left, reason }))
+        Ok(Decision::happens(CoinsAdjusted {
+            amount,
+            coins_left,
+            reason,
+        }))
     }
 
     fn send_gift(&self, send: &SendGift, context: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
@@ -144,7 +159,10 @@ impl Viewer {
             None => send.count,
         };
         if let (0, Some(combo)) = (count, known) {
-            return Ok(Decision::happens(ComboRepeated { combo: combo.step.clone(), coins_left: self.coins }));
+            return Ok(Decision::happens(ComboRepeated {
+                combo: combo.step.clone(),
+                coins_left: self.coins,
+            }));
         }
         if !(1..=GIFT_COUNT_MAX).contains(&count) {
             return Err(Rejection::BadCount);
@@ -176,7 +194,12 @@ impl Viewer {
     }
 
     /// How many gifts the new total adds. 0 = nothing new.
-    fn combo_count(&self, step: &ComboStep, known: Option<&Combo>, send: &SendGift) -> Result<u32, Rejection> {
+    fn combo_count(
+        &self,
+        step: &ComboStep,
+        known: Option<&Combo>,
+        send: &SendGift,
+    ) -> Result<u32, Rejection> {
         if step.total == 0 || step.total > COMBO_TOTAL_MAX {
             return Err(Rejection::BadCount);
         }
@@ -198,6 +221,8 @@ impl Viewer {
     }
 
     fn remember_combo(&mut self, sent: &GiftSent, step: &ComboStep, at_ms: i64) {
+        // A step that comes after the end is paid, but the end was told already and is told once.
+        let ended = self.combo(&step.id).is_some_and(|known| known.ended);
         self.combos.retain(|c| c.step.id != step.id);
         if self.combos.len() >= COMBOS_REMEMBERED_MAX {
             self.combos.remove(0);
@@ -207,7 +232,7 @@ impl Viewer {
             room: sent.room.clone(),
             gift: sent.gift.clone(),
             last_at_ms: at_ms,
-            ended: false,
+            ended,
         });
     }
 
@@ -221,13 +246,20 @@ impl Viewer {
         if self.following.len() >= FOLLOWING_MAX {
             return Err(Rejection::FollowLimit);
         }
-        Ok(Decision::happens(Followed { streamer: streamer.clone() }))
+        Ok(Decision::happens(Followed {
+            streamer: streamer.clone(),
+        }))
     }
 }
 
 impl Combo {
     fn end(&self) -> Event {
-        ComboEnded { room: self.room.clone(), gift: self.gift.clone(), combo: self.step.clone() }.into()
+        ComboEnded {
+            room: self.room.clone(),
+            gift: self.gift.clone(),
+            combo: self.step.clone(),
+        }
+        .into()
     }
 }
 
@@ -238,7 +270,12 @@ impl Aggregate for Viewer {
     type Answer = Answer;
 
     fn new(key: &UserId) -> Self {
-        Self { user: key.clone(), coins: 0, following: BTreeSet::new(), combos: Vec::new() }
+        Self {
+            user: key.clone(),
+            coins: 0,
+            following: BTreeSet::new(),
+            combos: Vec::new(),
+        }
     }
 
     fn decide(&self, command: &Command, context: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
@@ -248,18 +285,26 @@ impl Aggregate for Viewer {
             Command::EndCombo { combo } => {
                 let combo = self.combo(combo).ok_or(Rejection::UnknownCombo)?;
                 if combo.ended {
-                    return Ok(Decision::Already(Answer::ComboEnded { total: combo.step.total }));
+                    return Ok(Decision::Already(Answer::ComboEnded {
+                        total: combo.step.total,
+                    }));
                 }
                 Ok(Decision::Happens(Vec::from([combo.end()])))
             }
             Command::EndIdleCombos => {
                 let idle = |c: &&Combo| !c.ended && c.last_at_ms + COMBO_IDLE_MS <= context.now_ms;
                 let ended: Vec<_> = self.combos.iter().filter(idle).map(Combo::end).collect();
-                if ended.is_empty() { Err(Rejection::UnknownCombo) } else { Ok(Decision::Happens(ended)) }
+                if ended.is_empty() {
+                    Err(Rejection::UnknownCombo)
+                } else {
+                    Ok(Decision::Happens(ended))
+                }
             }
             Command::Follow { streamer } => self.follow(streamer),
             Command::Unfollow { streamer } if self.following.contains(streamer) => {
-                Ok(Decision::happens(Unfollowed { streamer: streamer.clone() }))
+                Ok(Decision::happens(Unfollowed {
+                    streamer: streamer.clone(),
+                }))
             }
             Command::Unfollow { .. } => Ok(Decision::Already(Answer::Relation)),
         }
@@ -288,10 +333,14 @@ impl Aggregate for Viewer {
     fn answer(event: &Event) -> Result<Answer, Rejection> {
         match event {
             Event::CoinsAdjusted(e) => Ok(Answer::Adjusted { coins: e.coins_left }),
-            Event::GiftSent(e) => {
-                Ok(Answer::Gift { coins: e.coins_left, combo_total: e.combo.as_ref().map(|step| step.total) })
-            }
-            Event::ComboRepeated(e) => Ok(Answer::Gift { coins: e.coins_left, combo_total: Some(e.combo.total) }),
+            Event::GiftSent(e) => Ok(Answer::Gift {
+                coins: e.coins_left,
+                combo_total: e.combo.as_ref().map(|step| step.total),
+            }),
+            Event::ComboRepeated(e) => Ok(Answer::Gift {
+                coins: e.coins_left,
+                combo_total: Some(e.combo.total),
+            }),
             Event::ComboEnded(e) => Ok(Answer::ComboEnded { total: e.combo.total }),
             Event::CommandRefused(e) => Err(e.rejection),
             _ => Ok(Answer::Relation),
@@ -305,4 +354,4 @@ impl Aggregate for Viewer {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
