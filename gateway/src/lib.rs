@@ -1,1 +1,34 @@
-//! gateway
+//! A server for the Centrifuge client protocol, JSON and Protobuf over WebSocket. It knows users, channels and
+//! publications; it knows no business, no rooms and no money, and it never will: those are behind [`Backend`].
+//!
+//! An embedder makes a [`Hub`], writes a [`Backend`], joins both in a [`Gateway`] and mounts it with [`ws::configure`].
+//! Publishers keep the `Arc<Hub>` and call [`Hub::publish`]; whoever kicks, counts or stops uses the same hub.
+//!
+//! ```text
+//! socket -> ws (transport) -> connection -> session (sans-IO: bytes in, effects out) -> Backend
+//!    ^                            |
+//!    '------ outbox <- peer <- hub.publish(channel, class, publication) <- the embedder
+//! ```
+
+pub mod limits;
+
+mod backend;
+mod config;
+mod error;
+mod hub;
+mod outbox;
+mod peer;
+mod protocol;
+mod publication;
+mod stats;
+
+pub use backend::{
+    Backend, Caller, ChannelCall, Connect, Connected, ExpireAt, Grant, History, HistoryQuery, RecoveryPage,
+    Subscribe,
+};
+pub use config::Config;
+pub use error::{Disconnect, Error, Refusal, Unsubscribe};
+pub use hub::{Hub, PublishError};
+pub use protocol::Format;
+pub use publication::{Class, ClientInfo, PresenceStats, Publication, StreamPosition};
+pub use stats::Stats;

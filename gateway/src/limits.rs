@@ -1,0 +1,65 @@
+//! Every bound of the gateway, with its unit in its name and a sentence on what happens there. What an operator may
+//! want to move is a field of [`crate::Config`] and starts from here; the rest is fixed. Never a bound without a policy.
+
+/// Largest WebSocket message a client may send; a larger one closes the socket with 1009, before it is buffered.
+pub const MESSAGE_BYTES_MAX: usize = 65_536;
+
+/// Largest frame we ever emit stays below this: some SDKs refuse 1 MiB. What would be larger is answered with error 100.
+pub const FRAME_BYTES_MAX: usize = 1_048_576 - 1_024;
+
+/// Waiting output is joined into one WebSocket message up to about this size; a single larger reply goes alone.
+pub const FRAME_BYTES_TARGET: usize = 32_768;
+
+/// Largest payload of one publication; `publish` refuses a larger one.
+pub const PUBLICATION_BYTES_MAX: usize = 262_144;
+
+/// Publications that fit into one subscribe or connect reply; the rest follow as ordinary pushes right behind it.
+pub const RECOVERY_REPLY_BYTES_MAX: usize = 262_144;
+
+/// Publications asked from the backend at once while a subscription catches up.
+pub const RECOVERY_PAGE_PUBLICATIONS: usize = 256;
+
+/// Publications in one history reply; a larger `limit` is cut to this.
+pub const HISTORY_PUBLICATIONS_MAX: usize = 300;
+
+/// Bytes of payload in one history reply; later publications are left for the next page.
+pub const HISTORY_BYTES_MAX: usize = 524_288;
+
+/// Clients listed in one presence reply; a larger presence answers error 106 (ask `presence_stats`).
+pub const PRESENCE_CLIENTS_MAX: usize = 2_048;
+
+/// Output waiting for one socket. At the bound ephemeral publications go first, then a durable channel is given up
+/// with `unsubscribe` 2500 (recoverable, client-side), close 3010 (server-side) or close 3008 (anything else).
+pub const OUTBOX_BYTES_MAX: usize = 1_048_576;
+
+/// Room above [`OUTBOX_BYTES_MAX`] that only the newest state per channel may use; a state that does not fit is dropped
+/// and counted, its successor tries again.
+pub const OUTBOX_STATE_RESERVE_BYTES: usize = 65_536;
+
+/// Live publications held back for one subscription while it is being opened or recovers. At the bound a recoverable
+/// one forgets them and reads them from the log instead; any other is given up like an overflowing durable channel.
+pub const SUBSCRIBE_BUFFER_BYTES_MAX: usize = 262_144;
+
+/// Backend calls one connection may have under way; at the bound its socket is not read until one is answered.
+pub const COMMANDS_IN_FLIGHT_MAX: usize = 128;
+
+/// Subscriptions of one connection, server-side ones included; one more is answered with error 106.
+pub const CHANNELS_PER_CONNECTION_MAX: usize = 128;
+
+/// Length of a channel's name; a longer one is answered with error 107.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 255;
+
+/// Length of an RPC method's name; a longer one is answered with error 104.
+pub const METHOD_NAME_BYTES_MAX: usize = 128;
+
+/// Close reasons are cut here: a WebSocket control frame holds 125 bytes, two of them the code.
+pub const CLOSE_REASON_BYTES_MAX: usize = 123;
+
+/// Offsets stay below this: JavaScript holds them as doubles.
+pub const OFFSET_MAX: u64 = (1 << 53) - 1;
+
+const _: () = assert!(FRAME_BYTES_TARGET + PUBLICATION_BYTES_MAX * 2 < FRAME_BYTES_MAX);
+const _: () = assert!(RECOVERY_REPLY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(HISTORY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX <= OUTBOX_BYTES_MAX);
+const _: () = assert!(SUBSCRIBE_BUFFER_BYTES_MAX < OUTBOX_BYTES_MAX);
