@@ -333,6 +333,15 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_is_in_the_operators_guide() {
+        let guide = include_str!("../docs/operations.md");
+        for (name, path) in KEYS {
+            let row = format!("| `{}` | `{ENV_PREFIX}{name}` |", path.join("."));
+            assert!(guide.contains(&row), "docs/operations.md has no row {row}");
+        }
+    }
+
+    #[test]
     fn a_secret_never_shows_itself() {
         let config = load("[token]\nsecret = 'correct horse battery staple correct'", &[]).unwrap();
         assert!(!format!("{config:?}").contains("horse"));
