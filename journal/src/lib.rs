@@ -13,6 +13,7 @@ pub mod memory;
 mod ports;
 mod position;
 mod record;
+pub mod storage;
 
 pub use batch::{Iter, RecordBatch, RecordBatchBuilder};
 pub use error::{Error, Result};
