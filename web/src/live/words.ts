@@ -1,0 +1,45 @@
+// Every refusal in words: what happened and what to do. The codes are the public contract's; an unknown one still gets the
+// server's own sentence.
+
+import { Refusal } from "./outbox";
+
+const WORDS: Record<number, string> = {
+  0: "Too much is waiting to be sent. Give the connection a moment.",
+  102: "That room does not exist. Check the name.",
+  103: "You may not do that here.",
+  104: "This server does not know that yet. Reload the page.",
+  107: "The server did not understand that. Reload the page.",
+  108: "That is not available here.",
+  401: "That was sent twice with different contents, so it was not repeated. Try again.",
+  402: "The page and the server disagree. Reload the page.",
+  403: "A name is 1 to 64 letters, digits or . _ - @",
+  404: "The server did not understand that. Reload the page.",
+  405: "Write something first.",
+  406: "That is too long. Shorten it and send again.",
+  407: "The list has changed. Open it again.",
+  410: "That gift is gone. Reload the page for the new ones.",
+  411: "That is too many at once. Send fewer.",
+  412: "A gift to yourself does not count. Visit another room.",
+  413: "The stage is dark, so no gift was charged. Try again when they are live.",
+  414: "Not enough coins. Nothing was charged for the last taps.",
+  415: "That combo belongs to another gift. Tap again.",
+  416: "An account cannot hold more coins than that.",
+  418: "That combo is over. Tap again to start a new one.",
+  430: "You cannot follow yourself.",
+  431: "You follow 5,000 streamers already. Unfollow one first.",
+  440: "You are live already.",
+  441: "You are not live.",
+};
+
+/** A refusal as one sentence for people. */
+export function inWords(refusal: Refusal): string {
+  const known = WORDS[refusal.code];
+  if (known) return known;
+  const message = refusal.message.charAt(0).toUpperCase() + refusal.message.slice(1);
+  return `${message} (${refusal.code}).`;
+}
+
+/** Whether coins would help. */
+export function wantsCoins(refusal: Refusal): boolean {
+  return refusal.code === 414;
+}

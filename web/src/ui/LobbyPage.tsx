@@ -1,0 +1,84 @@
+// The lobby: who is on stage now, as posters; one's own stage; a way to any room by name.
+
+import { useEffect, useState } from "preact/hooks";
+import type { App } from "../live/app";
+import type { Lobby } from "../live/lobby";
+import type { RoomCard } from "../live/protocol";
+import type { Session } from "../live/session";
+import { compact, hueOf, initialOf, since } from "./format";
+import { EyeSign, TicketSign } from "./icons";
+import { TopBar } from "./TopBar";
+
+export function LobbyPage({ app, session, lobby }: { app: App; session: Session; lobby: Lobby }) {
+  useEffect(() => { document.title = "Livehouse"; }, []);
+  const rooms = lobby.rooms.value;
+  const others = rooms?.filter(({ room }) => room !== session.user);
+  const live = rooms?.some(({ room }) => room === session.user) ?? false;
+  return (
+    <div class="lobby">
+      <TopBar app={app} session={session} />
+      <main class="lobby-main">
+        <div class="lobby-head">
+          <h1>On stage now</h1>
+          <p>{countWords(others?.length)}</p>
+        </div>
+        <ul class="posters">
+          {others?.map((card, index) => (
+            <Poster key={card.room} card={card} first={index === 0} followed={lobby.followed.value.has(card.room)} open={() => app.openRoom(card.room)} user={session.user} />
+          ))}
+          <li class="poster own" data-live={live}>
+            <button type="button" onClick={() => app.openRoom(session.user)}>
+              <span class="own-plus" aria-hidden="true">{live ? initialOf(session.user) : "+"}</span>
+              <span class="own-words">
+                <strong>{live ? "You are live" : "Your stage"}</strong>
+                <small>{live ? "Back to your room" : "Go live in your own room"}</small>
+              </span>
+            </button>
+          </li>
+        </ul>
+        <FindRoom open={(room) => app.openRoom(room)} />
+      </main>
+    </div>
+  );
+}
+
+function countWords(count: number | undefined): string {
+  if (count === undefined) return "Looking around…";
+  if (count === 0) return "Nobody yet. The first show could be yours.";
+  return count === 1 ? "One room is live" : `${count} rooms are live`;
+}
+
+function Poster({ card, first, followed, open, user }: {
+  card: RoomCard; first: boolean; followed: boolean; open: () => void; user: string;
+}) {
+  const address = `/?user=${encodeURIComponent(user)}&room=${encodeURIComponent(card.room)}`;
+  return (
+    <li class="poster" data-first={first} style={`--hue:${18 + (hueOf(card.room) % 48)};--turn:${hueOf(card.room) % 30}deg`}>
+      <a href={address} onClick={(event) => { event.preventDefault(); open(); }}>
+        <span class="poster-art" aria-hidden="true"><i /><i /><b>{initialOf(card.room)}</b></span>
+        <span class="poster-words">
+          <span class="poster-name">{card.room}{followed && <em>Following</em>}</span>
+          <span class="poster-title">{card.title || "Live"}</span>
+          <span class="poster-facts">
+            <span><EyeSign />{compact(card.viewers)}<span class="hidden"> watching</span></span>
+            <span><TicketSign />{compact(card.tickets)}<span class="hidden"> tickets</span></span>
+            <span>{since(card.since, Date.now())}</span>
+          </span>
+        </span>
+      </a>
+    </li>
+  );
+}
+
+function FindRoom({ open }: { open: (room: string) => void }) {
+  const [room, setRoom] = useState("");
+  return (
+    <form class="find" onSubmit={(event) => { event.preventDefault(); open(room.trim()); }}>
+      <label for="find-room">Know whose room you want?</label>
+      <input id="find-room" value={room} maxLength={64} placeholder="streamer's name" autocomplete="off" spellcheck={false}
+        pattern="[A-Za-z0-9._@\-]+" required title="Letters, digits or . _ - @"
+        onInput={(event) => setRoom(event.currentTarget.value)} />
+      <button type="submit">Go there</button>
+    </form>
+  );
+}

@@ -1,0 +1,63 @@
+// What is the same everywhere: the house's name, the purse, who one is, and the state of the connection.
+
+import type { App } from "../live/app";
+import type { Session } from "../live/session";
+import { exact } from "./format";
+import { CoinSign, Mark } from "./icons";
+import { Avatar } from "./Avatar";
+
+export function TopBar({ app, session }: { app: App; session: Session }) {
+  return (
+    <header class="top-bar">
+      <a class="wordmark" href={`/?user=${encodeURIComponent(session.user)}`} aria-label="Livehouse, to the lobby"
+        onClick={(event) => { event.preventDefault(); app.openLobby(); }}>
+        <Mark /><span>Livehouse</span>
+      </a>
+      <ConnectionState session={session} />
+      <div class="top-bar-end">
+        <Purse app={app} session={session} />
+        <button class="who" type="button" title="Leave and enter as somebody else" onClick={() => app.leave()}>
+          <Avatar user={session.user} /><span class="who-name">{session.user}</span>
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/** Coins left, with the price of taps that are still on their way taken off. */
+export function Purse({ app, session }: { app: App; session: Session }) {
+  const purse = session.purse.value;
+  return (
+    <div class="purse">
+      <CoinSign />
+      <span class="purse-coins" data-testid="coins" data-position={purse?.position} data-pending={purse?.pending}
+        aria-label={purse ? `${exact(purse.coins)} coins` : "coins"}>
+        {purse ? exact(purse.coins) : "···"}
+      </span>
+      {app.demo.value && (
+        <button class="purse-add" type="button" onClick={() => void app.grantCoins()} title="Demo: put 1,000 coins into the purse">
+          +1,000<span class="hidden"> demo coins</span>
+        </button>
+      )}
+    </div>
+  );
+}
+
+export function ConnectionState({ session }: { session: Session }) {
+  const connection = session.connection.value;
+  const waiting = session.waiting.value;
+  let words = "";
+  if (connection.state === "connecting") words = "Connecting…";
+  if (connection.state === "reconnecting") {
+    words = waiting > 0 ? `Reconnecting… ${waiting} on the way` : "Reconnecting…";
+  }
+  if (connection.state === "refused") words = `Disconnected: ${connection.why}`;
+  return (
+    <div class="connection" role="status" data-state={connection.state} data-waiting={waiting} data-testid="connection">
+      {words && <span class="connection-words"><i class="connection-dot" />{words}</span>}
+      {connection.state === "refused" && (
+        <button class="link" type="button" onClick={() => session.connect()}>Connect again</button>
+      )}
+    </div>
+  );
+}

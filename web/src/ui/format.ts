@@ -1,0 +1,29 @@
+// Numbers, names and colours as people see them.
+
+const whole = new Intl.NumberFormat("en-US");
+const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
+
+/** 12345 as 12,345. */
+export const exact = (value: number): string => whole.format(value);
+
+/** 12345 as 12.3K, where space is short; small numbers stay exact. */
+export const compact = (value: number): string => (value < 10_000 ? whole.format(value) : short.format(value));
+
+/** A hue that belongs to this user everywhere, in degrees. */
+export function hueOf(user: string): number {
+  let hash = 2_166_136_261;
+  for (const letter of user) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 16_777_619);
+  return (hash >>> 0) % 360;
+}
+
+/** A user's colour for text: light enough on the dark house for every hue. */
+export const colourOf = (user: string): string => `oklch(0.83 0.1 ${hueOf(user)})`;
+
+export const initialOf = (user: string): string => (user[0] ?? "?").toUpperCase();
+
+/** How long something has been going on: 42 s, 7 min, 2 h 5 min. */
+export function since(startMs: number, nowMs: number): string {
+  const minutes = Math.floor(Math.max(0, nowMs - startMs) / 60_000);
+  if (minutes < 1) return "just started";
+  return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
