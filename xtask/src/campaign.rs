@@ -18,8 +18,8 @@ pub(crate) fn sim(places: &Places, args: &[String]) -> Result<ExitCode, Failure>
     // One named seed is run alone: that is how a finding is repeated.
     let seeds = seeds.unwrap_or(if seed.is_some() { 1 } else { SIM_SEEDS });
     let line = Line::new("cargo test --release --locked --test sim -- --nocapture")
-        .env("LIVEHOUSE_SIM_SEEDS", seeds.to_string())
-        .env("LIVEHOUSE_SIM_SEED", seed.unwrap_or(0).to_string());
+        .env("SIM_SEEDS", seeds.to_string())
+        .env("SIM_SEED", seed.unwrap_or(0).to_string());
     line.run(&places.root).map(|()| ExitCode::SUCCESS)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn sim(places: &Places, args: &[String]) -> Result<ExitCode, Failure>
 pub(crate) fn crash(places: &Places, args: &[String]) -> Result<ExitCode, Failure> {
     let [kills] = numbers(args, ["--kills"])?;
     let line = Line::new("cargo test --release --locked --test crash -- --nocapture")
-        .env("LIVEHOUSE_CRASH_KILLS", kills.unwrap_or(CRASH_KILLS).to_string());
+        .env("CRASH_KILLS", kills.unwrap_or(CRASH_KILLS).to_string());
     line.run(&places.root).map(|()| ExitCode::SUCCESS)
 }
 

@@ -95,6 +95,8 @@ impl Line {
         let err = out.try_clone().map_err(|e| Failure::io(about_log(), e))?;
         let child = self
             .command(root)
+            // A log is for reading later: no colours in it.
+            .envs([("CARGO_TERM_COLOR", "never"), ("NO_COLOR", "1"), ("TERM", "dumb")])
             .stdout(out)
             .stderr(err)
             .spawn()
