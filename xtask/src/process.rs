@@ -4,7 +4,7 @@
 //! limit, nor leave behind the children it started when it is killed.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -148,6 +148,7 @@ fn kill_family(pid: u32) {
     let mut seen = 0;
     while let Some(parent) = family.get(seen).copied() {
         signal("-STOP", parent);
+        within_a_second(|| !runs(parent));
         family.extend(children_of(parent));
         seen += 1;
     }
@@ -165,24 +166,43 @@ fn signal(name: &str, pid: u32) {
         .ok();
 }
 
+/// Signals take effect when the kernel finds the time: asks until it is so, or a second is over.
+fn within_a_second(is_so: impl Fn() -> bool) -> bool {
+    let asked = Instant::now();
+    while !is_so() {
+        if asked.elapsed() > Duration::from_secs(1) {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
+/// Whether it is neither gone, nor dead, nor stopped.
+fn runs(pid: u32) -> bool {
+    state_and_parent(pid).is_some_and(|(state, _)| !["T", "t", "Z", "X"].contains(&state.as_str()))
+}
+
 fn children_of(parent: u32) -> Vec<u32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| parent_of(&PathBuf::from(format!("/proc/{pid}/stat"))) == Some(parent))
+        .filter(|pid| state_and_parent(*pid).is_some_and(|(_, its_parent)| its_parent == parent))
         .collect()
 }
 
-/// The fourth field of a `stat` file; the second is a name in brackets that may hold anything.
-fn parent_of(stat: &Path) -> Option<u32> {
-    let text = fs::read_to_string(stat).ok()?;
-    let after_name = text.rsplit_once(')')?.1;
-    after_name.split_whitespace().nth(1)?.parse().ok()
+/// The third and fourth field of a `stat` file; the second is a name in brackets that may hold anything.
+fn state_and_parent(pid: u32) -> Option<(String, u32)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut after_name = text.rsplit_once(')')?.1.split_whitespace();
+    let state = after_name.next()?.to_owned();
+    Some((state, after_name.next()?.parse().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn log(name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("livehouse-xtask-{}-{name}.log", std::process::id()))
@@ -214,12 +234,11 @@ mod tests {
         let failure = line.run_logged(Path::new("."), &log, Duration::from_millis(500));
         assert!(failure.is_err_and(|f| f.to_string().contains("killed")));
         let grandchild = fs::read_to_string(&log).unwrap_or_default();
-        let state = fs::read_to_string(format!("/proc/{}/stat", grandchild.trim())).unwrap_or_default();
-        let state = state.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
-        assert!(
-            state.is_empty() || state.starts_with('Z'),
-            "the grandchild lives on: {state}"
-        );
+        let grandchild = grandchild
+            .trim()
+            .parse()
+            .expect("the shell printed its child's number");
+        assert!(within_a_second(|| !runs(grandchild)), "the grandchild lives on");
         fs::remove_file(log).expect("the log was just read");
     }
 }
