@@ -249,6 +249,23 @@ fn decisions_have_their_own_numbers() {
 }
 
 #[test]
+fn every_bench_has_its_figure() {
+    let page = TREE
+        .texts
+        .iter()
+        .find(|t| t.path == "benches/README.md")
+        .map(|t| t.text.as_str());
+    assert_none(&files::benches_have_their_figures(
+        &TREE.benches,
+        page.unwrap_or_default(),
+    ));
+    assert_eq!(
+        files::benches_have_their_figures(&["secret".into()], "| `append` |").len(),
+        1
+    );
+}
+
+#[test]
 fn nothing_banned_is_built_in() {
     assert_none(&deny::nothing_banned_is_built_in(&deny_toml(), &locked()));
     let old = Locked {

@@ -97,3 +97,40 @@ fn list() {
         println!("{bench:<10} {what:<66} {floor}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::FIGURES;
+
+    #[test]
+    fn the_page_of_figures_names_the_same_figures() {
+        let page = include_str!("../../benches/README.md");
+        let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+        assert_eq!(
+            rows.len(),
+            FIGURES.len(),
+            "benches/README.md has other figures than xtask/src/bench.rs"
+        );
+        for figure in FIGURES {
+            let name = format!("| `{}` |", figure.bench);
+            assert!(
+                rows.iter().any(|row| row.starts_with(&name)),
+                "benches/README.md has no row {name}"
+            );
+        }
+    }
+
+    #[test]
+    fn programs_with_several_figures_run_once() {
+        let mut names: Vec<&str> = FIGURES.iter().map(|f| f.bench).collect();
+        names.dedup();
+        let programs = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(
+            names.len(),
+            programs,
+            "the figures of one program stand side by side"
+        );
+    }
+}

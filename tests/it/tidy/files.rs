@@ -214,6 +214,16 @@ pub(super) fn decisions_have_their_own_numbers(texts: &[Text]) -> Vec<String> {
     findings
 }
 
+/// Every program that measures has its row in the page of figures.
+pub(super) fn benches_have_their_figures(benches: &[String], page: &str) -> Vec<String> {
+    let unknown = benches
+        .iter()
+        .filter(|name| !page.contains(&format!("| `{name}` |")));
+    unknown
+        .map(|name| format!("benches/README.md: no figure of {name}"))
+        .collect()
+}
+
 fn ending(path: &str) -> &str {
     path.rsplit(['.', '/']).next().unwrap_or_default()
 }

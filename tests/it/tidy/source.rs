@@ -87,6 +87,8 @@ pub(super) struct Tree {
     pub(super) sources: Vec<Source>,
     pub(super) texts: Vec<Text>,
     pub(super) packages: Vec<Package>,
+    /// The names of the programs that measure.
+    pub(super) benches: Vec<String>,
 }
 
 /// The clone.
@@ -101,6 +103,7 @@ pub(super) static TREE: LazyLock<Tree> = LazyLock::new(|| {
         sources: sources(&metadata),
         texts: texts(),
         packages: packages(&metadata),
+        benches: benches(&metadata),
     }
 });
 
@@ -138,6 +141,14 @@ fn packages(metadata: &Value) -> Vec<Package> {
         dependencies: list(p, "dependencies").iter().map(dependency).collect(),
     };
     list(metadata, "packages").iter().map(package).collect()
+}
+
+fn benches(metadata: &Value) -> Vec<String> {
+    let targets = list(metadata, "packages").iter().flat_map(|p| list(p, "targets"));
+    targets
+        .filter(|t| t["kind"][0] == "bench")
+        .map(|t| word(t, "name"))
+        .collect()
 }
 
 fn sources(metadata: &Value) -> Vec<Source> {
