@@ -1,0 +1,318 @@
+//! The door to all actors: typed, cheap to clone, usable from any thread.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use compact_str::CompactString;
+use domain::room::{self, Room};
+use domain::streamer::{self, Streamer};
+use domain::viewer::{self, SendGift, Viewer};
+use domain::{RoomId, UserId};
+use journal::{Append, Cause, Expected};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::limits::SWEEP_INTERVAL_MS;
+use crate::registry::Registry;
+use crate::settlement::Settlements;
+use crate::shell::{Job, Work};
+use crate::{Counter, Failure, House, Outcome, Reply, Request, Stats};
+
+/// How the actors are run.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Threads for viewers and streamers, at least 1.
+    pub arbiters: usize,
+    /// Threads for rooms, at least 1: a hot room starves nobody else.
+    pub room_arbiters: usize,
+    /// An actor that got nothing for this long is stopped, in ms.
+    pub idle_after_ms: i64,
+    /// Whether gifts are credited to their streamers; off only where that is watched step by step.
+    pub settle: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            arbiters: (cores / 2).max(1),
+            room_arbiters: (cores / 4).max(1),
+            idle_after_ms: 300_000,
+            settle: true,
+        }
+    }
+}
+
+/// Every viewer, streamer and room.
+#[derive(Clone)]
+pub struct Actors(Arc<Inner>);
+
+struct Inner {
+    house: Arc<House>,
+    viewers: Arc<Registry<Viewer>>,
+    streamers: Arc<Registry<Streamer>>,
+    rooms: Arc<Registry<Room>>,
+    settlements: Option<Settlements>,
+    arbiters: Mutex<Vec<Arbiter>>,
+}
+
+/// How many actors are there now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Residents {
+    /// Viewers.
+    pub viewers: usize,
+    /// Streamers.
+    pub streamers: usize,
+    /// Rooms.
+    pub rooms: usize,
+}
+
+impl Actors {
+    /// Starts arbiters, sweeper and settlement; the actors themselves start with their first commands. Must be called on
+    /// a thread of an actix `System`.
+    pub fn start(house: House, config: &Config) -> Self {
+        let house = Arc::new(house);
+        let own = |n: usize| (0..n.max(1)).map(|_| Arbiter::new()).collect::<Vec<_>>();
+        let (shared, rooms, chores) = (own(config.arbiters), own(config.room_arbiters), Arbiter::new());
+        let handles = |arbiters: &[Arbiter]| arbiters.iter().map(Arbiter::handle).collect::<Vec<_>>();
+        let viewers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
+        let streamers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
+        let room_registry = Registry::new(house.clone(), handles(&rooms), config.idle_after_ms);
+        let settlements = config
+            .settle
+            .then(|| Settlements::start(&house, &streamers, &chores.handle()));
+        let sweep = sweeper(&viewers, &streamers, &room_registry);
+        chores.spawn(sweep);
+        let arbiters = Mutex::new(shared.into_iter().chain(rooms).chain([chores]).collect());
+        Self(Arc::new(Inner {
+            house,
+            viewers,
+            streamers,
+            rooms: room_registry,
+            settlements,
+            arbiters,
+        }))
+    }
+
+    /// Gives a command to a viewer. For a gift, the room's live session is filled in here: what the caller says of it is
+    /// ignored.
+    pub fn viewer(
+        &self,
+        user: &UserId,
+        request: Request,
+        command: viewer::Command,
+        reply: impl Into<Reply<viewer::Answer>>,
+    ) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        match command {
+            viewer::Command::SendGift(send) => self.send_gift(user, request, send, reply),
+            command => self.0.viewers.send(
+                user,
+                Work::Command(Job {
+                    request,
+                    command,
+                    reply,
+                }),
+            ),
+        }
+    }
+
+    /// Gives a command to a streamer.
+    pub fn streamer(
+        &self,
+        user: &UserId,
+        request: Request,
+        command: streamer::Command,
+        reply: impl Into<Reply<streamer::Answer>>,
+    ) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        self.0.streamers.send(
+            user,
+            Work::Command(Job {
+                request,
+                command,
+                reply,
+            }),
+        );
+    }
+
+    /// Gives a command to a room.
+    pub fn room(
+        &self,
+        room: &RoomId,
+        request: Request,
+        command: room::Command,
+        reply: impl Into<Reply<room::Answer>>,
+    ) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        self.0.rooms.send(
+            &room.streamer(),
+            Work::Command(Job {
+                request,
+                command,
+                reply,
+            }),
+        );
+    }
+
+    /// Tells a viewer's state, once it is durable.
+    pub fn ask_viewer(&self, user: &UserId, reply: impl Into<Reply<Viewer>>) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        self.0.viewers.send(user, Work::Ask(reply));
+    }
+
+    /// Tells a streamer's state, once it is durable.
+    pub fn ask_streamer(&self, user: &UserId, reply: impl Into<Reply<Streamer>>) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        self.0.streamers.send(user, Work::Ask(reply));
+    }
+
+    /// The public numbers.
+    pub fn stats(&self) -> &Stats {
+        &self.0.house.stats
+    }
+
+    /// How many actors are there now.
+    pub fn residents(&self) -> Residents {
+        let Inner {
+            viewers,
+            streamers,
+            rooms,
+            ..
+        } = &*self.0;
+        Residents {
+            viewers: viewers.len(),
+            streamers: streamers.len(),
+            rooms: rooms.len(),
+        }
+    }
+
+    /// Records between the durable head and the position up to which every gift is credited, over all shards.
+    pub fn settlement_lag_records(&self) -> u64 {
+        self.0
+            .settlements
+            .as_ref()
+            .map_or(0, |s| s.lags().map(Counter::get).sum())
+    }
+
+    /// Ends gracefully: takes no more commands, lets what is queued become durable, settles what is left, stops the
+    /// actors with a snapshot each, and ends the threads. After the deadline it ends without the rest, which the next
+    /// start makes up for; returns whether everything was done.
+    pub async fn stop(&self, deadline: Duration) -> bool {
+        self.0.house.close();
+        let done = tokio::time::timeout(deadline, self.drain()).await.is_ok();
+        for arbiter in self.0.arbiters.lock().drain(..) {
+            arbiter.stop();
+        }
+        done
+    }
+
+    async fn drain(&self) {
+        self.flush().await;
+        if let Some(settlements) = &self.0.settlements {
+            settlements.stop().await;
+        }
+        let Inner {
+            viewers,
+            streamers,
+            rooms,
+            ..
+        } = &*self.0;
+        tokio::join!(viewers.empty(), streamers.empty(), rooms.empty());
+        self.flush().await;
+    }
+
+    /// Waits until everything queued is durable, or cannot become so.
+    async fn flush(&self) {
+        let writer = &self.0.house.writer;
+        loop {
+            let (sender, receiver) = oneshot::channel();
+            let append = Append {
+                stream: domain::StreamId::new(domain::StreamKind::Settlement, "0"),
+                expected: Expected::Any,
+                epoch: writer.epoch(),
+                cause: Cause {
+                    command_id: None,
+                    request_hash: 0,
+                    actor: CompactString::const_new("barrier"),
+                },
+                events: Vec::new(),
+            };
+            let queued = writer.append(append, Box::new(move |outcome| _ = sender.send(outcome)));
+            if queued.is_ok() {
+                _ = receiver.await;
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// The reply back, unless the house is closing: then it is told so.
+    fn open<T>(&self, reply: Reply<T>) -> Option<Reply<T>> {
+        if self.0.house.is_closing() {
+            reply.send(Err(Failure::Broken(journal::Error::Closed)));
+            return None;
+        }
+        Some(reply)
+    }
+
+    /// The session comes from the directory; a room that is not there is asked for, which loads its streamer.
+    fn send_gift(&self, user: &UserId, request: Request, send: SendGift, reply: Reply<viewer::Answer>) {
+        if let Some(session) = self.0.house.live.get(&send.room) {
+            return self.0.give(user, request, SendGift { session, ..send }, reply);
+        }
+        let (inner, user, streamer) = (self.0.clone(), user.clone(), send.room.streamer());
+        let told = move |told: Outcome<Streamer>| match told {
+            Ok(told) => {
+                let session = told.answer.live().map(|live| live.session);
+                inner.give(&user, request, SendGift { session, ..send }, reply);
+            }
+            Err(failure) => reply.send(Err(failure)),
+        };
+        self.0.streamers.send(&streamer, Work::Ask(Reply::from(told)));
+    }
+}
+
+impl Inner {
+    fn give(&self, user: &UserId, request: Request, send: SendGift, reply: Reply<viewer::Answer>) {
+        let command = viewer::Command::SendGift(send);
+        self.viewers.send(
+            user,
+            Work::Command(Job {
+                request,
+                command,
+                reply,
+            }),
+        );
+    }
+}
+
+/// Ticks what is due in every registry, for as long as they are there.
+fn sweeper(
+    viewers: &Arc<Registry<Viewer>>,
+    streamers: &Arc<Registry<Streamer>>,
+    rooms: &Arc<Registry<Room>>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (viewers, streamers, rooms) = (viewers.clone(), streamers.clone(), rooms.clone());
+    async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_INTERVAL_MS));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            viewers.sweep(false);
+            streamers.sweep(false);
+            rooms.sweep(false);
+        }
+    }
+}

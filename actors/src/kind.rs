@@ -1,0 +1,97 @@
+//! What an aggregate needs besides its decisions to live as an actor: what others may know of it, and when it wants to
+//! be woken.
+
+use domain::room::Room;
+use domain::settlement::Settlement;
+use domain::streamer::Streamer;
+use domain::viewer::{self, Viewer};
+use domain::{Aggregate, Event, RoomId, SessionNumber, UserId};
+
+use crate::House;
+use crate::limits::{ROOM_MAILBOX_COMMANDS_MAX, STREAMER_MAILBOX_COMMANDS_MAX, VIEWER_MAILBOX_COMMANDS_MAX};
+
+/// Something that others may know of an actor without asking it, once it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// The session that runs in a room, or that none does.
+    Live(RoomId, Option<SessionNumber>),
+}
+
+impl Notice {
+    pub(crate) fn publish(self, house: &House) {
+        match self {
+            Self::Live(room, session) => house.live.set(room, session),
+        }
+    }
+
+    pub(crate) fn withdraw(self, house: &House) {
+        match self {
+            Self::Live(room, _) => house.live.forget(&room),
+        }
+    }
+}
+
+/// An aggregate that lives as an actor.
+pub trait Kind: Aggregate + Unpin {
+    /// Commands that may wait for one actor.
+    const MAILBOX_COMMANDS_MAX: usize;
+
+    /// What others may know once these events are durable, if they change it.
+    fn notice(_key: &UserId, _events: &[Event]) -> Option<Notice> {
+        None
+    }
+
+    /// What others may know of this (durable) state.
+    fn standing(&self, _key: &UserId) -> Option<Notice> {
+        None
+    }
+
+    /// When [`Kind::wake_command`] is due, unix ms.
+    fn wake_at_ms(&self) -> Option<i64> {
+        None
+    }
+
+    /// The command that time brings.
+    fn wake_command() -> Option<Self::Command> {
+        None
+    }
+}
+
+impl Kind for Viewer {
+    const MAILBOX_COMMANDS_MAX: usize = VIEWER_MAILBOX_COMMANDS_MAX;
+
+    fn wake_at_ms(&self) -> Option<i64> {
+        self.next_combo_end_ms()
+    }
+
+    fn wake_command() -> Option<viewer::Command> {
+        Some(viewer::Command::EndIdleCombos)
+    }
+}
+
+impl Kind for Streamer {
+    const MAILBOX_COMMANDS_MAX: usize = STREAMER_MAILBOX_COMMANDS_MAX;
+
+    fn notice(key: &UserId, events: &[Event]) -> Option<Notice> {
+        events.iter().rev().find_map(|event| match event {
+            Event::LiveStarted(started) => Some(Notice::Live(RoomId::of(key), Some(started.session))),
+            Event::LiveStopped(_) => Some(Notice::Live(RoomId::of(key), None)),
+            _ => None,
+        })
+    }
+
+    fn standing(&self, key: &UserId) -> Option<Notice> {
+        Some(Notice::Live(
+            RoomId::of(key),
+            self.live().map(|live| live.session),
+        ))
+    }
+}
+
+impl Kind for Room {
+    const MAILBOX_COMMANDS_MAX: usize = ROOM_MAILBOX_COMMANDS_MAX;
+}
+
+impl Kind for Settlement {
+    const MAILBOX_COMMANDS_MAX: usize = 1;
+}

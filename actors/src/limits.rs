@@ -1,0 +1,32 @@
+//! Every limit of the actors, with its unit in its name and what happens at it.
+
+/// Commands that wait for one viewer; one more is refused with `busy`.
+pub const VIEWER_MAILBOX_COMMANDS_MAX: usize = 128;
+/// Commands that wait for one streamer; one more is refused with `busy`.
+pub const STREAMER_MAILBOX_COMMANDS_MAX: usize = 1_024;
+/// Commands that wait for one room; one more is refused with `busy`.
+pub const ROOM_MAILBOX_COMMANDS_MAX: usize = 4_096;
+/// Actors of one kind that are resident at once; a command for one more is refused with `busy`.
+pub const RESIDENTS_MAX: usize = 2_000_000;
+/// A snapshot is taken when an actor has had this many events since its last one, and when it is stopped as idle.
+pub const SNAPSHOT_EVERY_EVENTS: u64 = 256;
+/// Records read at once when an actor is replayed.
+pub const REPLAY_PAGE_RECORDS: usize = 512;
+/// How often the actors are looked through for combos that ran out and for idle ones.
+pub const SWEEP_INTERVAL_MS: u64 = 500;
+/// Credits (and questions) of one shard's settlement that are under way at once; more streamers wait for their turn.
+pub const CREDITS_IN_FLIGHT_MAX: usize = 4_096;
+/// Streamers whose settled position a shard's settlement remembers; above it, those with nothing due are forgotten and
+/// asked again.
+pub const LANES_REMEMBERED_MAX: usize = 200_000;
+/// The settlement's cursor is written at most this often, and once at the end.
+pub const ADVANCE_INTERVAL_MS: u64 = 1_000;
+/// The settlement's cursor is written, even if no gift was credited, when it is this many records ahead.
+pub const ADVANCE_AFTER_RECORDS_MAX: u64 = 65_536;
+/// How long settlement waits before it repeats a credit that failed.
+pub const CREDIT_RETRY_MS: u64 = 50;
+/// In-flight command ids of one actor are looked through for finished ones when there are this many, and then whenever
+/// twice as many are there as were left.
+pub(crate) const IN_FLIGHT_SWEEP_AT: usize = 7;
+
+const _: () = assert!(SNAPSHOT_EVERY_EVENTS > 0 && REPLAY_PAGE_RECORDS > 0 && CREDITS_IN_FLIGHT_MAX > 0);
