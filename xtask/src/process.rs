@@ -46,15 +46,14 @@ impl Line {
 
     /// What a person types in the root of the clone to run it again.
     pub(crate) fn to_repeat(&self) -> String {
-        let env: String = self
+        let env = self
             .env
             .iter()
-            .map(|(name, value)| format!("{name}={value} "))
-            .collect();
-        let words = self.words.join(" ");
+            .map(|(name, value)| format!("{name}={}", quoted(value)));
+        let words: Vec<String> = env.chain(self.words.iter().map(|word| quoted(word))).collect();
         match self.dir {
-            "." => format!("{env}{words}"),
-            dir => format!("(cd {dir} && {env}{words})"),
+            "." => words.join(" "),
+            dir => format!("(cd {dir} && {})", words.join(" ")),
         }
     }
 
@@ -113,6 +112,16 @@ impl Line {
         use std::os::unix::process::CommandExt;
         let error = self.command(root).exec();
         self.failed(format!("cannot start `{}`: {error}", self.words.join(" ")))
+    }
+}
+
+/// As the shell wants it: in quotes when there is anything in it that the shell would read.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 
@@ -213,6 +222,8 @@ mod tests {
         let line = Line::new("npm test").in_dir("web").env("PORT", "1");
         assert_eq!(line.to_repeat(), "(cd web && PORT=1 npm test)");
         assert_eq!(Line::new("cargo  fmt").to_repeat(), "cargo fmt");
+        let line = Line::new("cargo doc").env("RUSTDOCFLAGS", "-D it's");
+        assert_eq!(line.to_repeat(), r"RUSTDOCFLAGS='-D it'\''s' cargo doc");
     }
 
     #[test]
