@@ -168,7 +168,8 @@ pub trait Backend: Send + Sync + 'static {
         request: &Subscribe,
     ) -> impl Future<Output = Result<Grant, Refusal>> + Send;
 
-    /// Up to `limit` publications after an offset of a stream granted before (epoch checked by the gateway).
+    /// Up to `limit` publications after an offset of a stream granted before (epoch checked by the gateway), and about
+    /// [`crate::limits::RECOVERY_PAGE_BYTES_MAX`] of payload: more is cut off and asked for again.
     /// [`Error::UNRECOVERABLE_POSITION`] when something after `after` is no longer retained.
     fn recover(
         &self,

@@ -10,16 +10,23 @@
 //!    '------ outbox <- peer <- hub.publish(channel, class, publication) <- the embedder
 //! ```
 
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod limits;
+pub mod ws;
 
 mod backend;
+mod calls;
 mod config;
+mod connection;
 mod error;
+mod gateway;
 mod hub;
 mod outbox;
 mod peer;
 mod protocol;
 mod publication;
+mod session;
 mod stats;
 
 pub use backend::{
@@ -28,6 +35,7 @@ pub use backend::{
 };
 pub use config::Config;
 pub use error::{Disconnect, Error, Refusal, Unsubscribe};
+pub use gateway::Gateway;
 pub use hub::{Hub, PublishError};
 pub use protocol::Format;
 pub use publication::{Class, ClientInfo, PresenceStats, Publication, StreamPosition};

@@ -19,6 +19,9 @@ pub const RECOVERY_REPLY_BYTES_MAX: usize = 262_144;
 /// Publications asked from the backend at once while a subscription catches up.
 pub const RECOVERY_PAGE_PUBLICATIONS: usize = 256;
 
+/// Payload bytes of one such page; what is over is cut off and asked for again.
+pub const RECOVERY_PAGE_BYTES_MAX: usize = 262_144;
+
 /// Publications in one history reply; a larger `limit` is cut to this.
 pub const HISTORY_PUBLICATIONS_MAX: usize = 300;
 
@@ -42,6 +45,9 @@ pub const SUBSCRIBE_BUFFER_BYTES_MAX: usize = 262_144;
 
 /// Backend calls one connection may have under way; at the bound its socket is not read until one is answered.
 pub const COMMANDS_IN_FLIGHT_MAX: usize = 128;
+
+/// Rounds of work one wake-up of a connection may do before others get their turn.
+pub const ROUNDS_PER_WAKE_MAX: usize = 64;
 
 /// Subscriptions of one connection, server-side ones included; one more is answered with error 106.
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 128;

@@ -14,8 +14,8 @@ pub struct Stats {
     pub subscriptions: AtomicU64,
     /// Sockets accepted.
     pub connections_opened: AtomicU64,
-    /// Commands understood.
-    pub commands: AtomicU64,
+    /// Questions put to the backend.
+    pub backend_calls: AtomicU64,
     /// WebSocket messages received.
     pub messages_received: AtomicU64,
     /// WebSocket messages handed to the transport.
