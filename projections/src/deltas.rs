@@ -1,0 +1,106 @@
+//! What a commit changed, for those who tell it to clients. Handed out after the commit, never before, and never while old
+//! records are being caught up.
+
+use domain::event::{ChatSent, ComboEnded, GiftSent};
+use domain::{Event, RoomId, UserId};
+use journal::{Position, RecordRef};
+
+use crate::publication::{self, Moment};
+use crate::views::Board;
+
+/// A record that everybody in a room is to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Where.
+    pub room: RoomId,
+    /// Its position; the publication's offset.
+    pub position: Position,
+    /// Server time, unix ms.
+    pub at_ms: i64,
+    /// The sender of a gift or combo, the author of a chat, the streamer who went live.
+    pub user: UserId,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Shown {
+    /// The record as something to be shown; none for events that no room shows.
+    pub(crate) fn of(record: &RecordRef<'_>, event: Event) -> Option<Self> {
+        let owner = || record.stream().user();
+        let (room, user) = match &event {
+            Event::GiftSent(GiftSent { room, .. }) | Event::ComboEnded(ComboEnded { room, .. }) => {
+                (room.clone(), owner()?)
+            }
+            Event::ChatSent(ChatSent { user, .. }) => (record.stream().room_id()?, user.clone()),
+            Event::LiveStarted(_) | Event::LiveStopped(_) => (record.stream().room_id()?, owner()?),
+            _ => return None,
+        };
+        Some(Self {
+            room,
+            position: record.position,
+            at_ms: record.recorded_at_ms,
+            user,
+            event,
+        })
+    }
+
+    /// Its publication, as JSON.
+    pub fn json(&self) -> String {
+        let mut out = String::with_capacity(192);
+        let moment = Moment {
+            position: self.position,
+            at_ms: self.at_ms,
+            key: self.user.as_str(),
+        };
+        publication::room(&moment, &self.event, &mut out);
+        out
+    }
+}
+
+/// A user whose coins or tickets changed; however often they did, once, with the last state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BalanceChange {
+    /// Who.
+    pub user: UserId,
+    /// Coins now.
+    pub coins: u64,
+    /// Tickets now.
+    pub tickets: u64,
+    /// The last event that changed either; the publication's offset.
+    pub position: Position,
+    /// Its server time, unix ms.
+    pub at_ms: i64,
+}
+
+impl BalanceChange {
+    /// Its publication, as JSON.
+    pub fn json(&self) -> String {
+        let mut out = String::with_capacity(96);
+        publication::balance(self.position, self.at_ms, self.coins, self.tickets, &mut out);
+        out
+    }
+}
+
+/// What one commit changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deltas {
+    /// What rooms are to see, in the order of the journal.
+    pub shown: Vec<Shown>,
+    /// Whose balance changed.
+    pub balances: Vec<BalanceChange>,
+    /// Boards of today whose first places changed.
+    pub boards: Vec<Board>,
+    /// Everything up to here is in the views now.
+    pub upto: Option<Position>,
+}
+
+/// The port to whoever tells clients. Called on the runner's thread: it must be short, and must not block.
+pub trait Sink: Send + Sync {
+    /// A commit is durable in the journal and visible in the views; this is what it changed.
+    fn published(&self, deltas: Deltas);
+}
+
+/// A sink that tells nobody.
+impl Sink for () {
+    fn published(&self, _: Deltas) {}
+}

@@ -1,0 +1,362 @@
+//! All views folded together: opening them from the store, applying decoded records, gathering one atomic commit.
+//!
+//! It decides which generation of a view is read or built and how far it is. It reads no journal and runs no thread.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use domain::{Event, StreamId};
+use journal::{Checkpoint, JournalId, Position, Reader, RecordBatch, codec};
+
+use crate::day::UtcOffset;
+use crate::fact::{Fact, place};
+use crate::store::meta::{self, Generation, ViewMeta};
+use crate::store::{Batch, Stored, ViewStore, scan_all};
+use crate::views::{ALL, Views};
+use crate::{Error, Result, names};
+
+/// One view's build, and how it is kept.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) name: &'static str,
+    pub(crate) meta: ViewMeta,
+    pub(crate) generation: Generation,
+    /// Whether it is folded at all.
+    pub(crate) active: bool,
+    /// Whether it is built beside the live one.
+    pub(crate) building: bool,
+    /// Records behind this sequence are not folded.
+    pub(crate) upto: u64,
+}
+
+/// The state of a fold over one journal, into one store.
+pub(crate) struct Fold {
+    pub(crate) store: Arc<dyn ViewStore>,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) parked: HashMap<StreamId, u64>,
+    journal: JournalId,
+    shards: u16,
+    parked_unstored: Vec<StreamId>,
+    batch: Batch,
+}
+
+/// Events of a batch, one per record; none for a record that is not folded, because its stream is parked.
+pub(crate) type Events = Vec<Option<Event>>;
+
+impl Fold {
+    /// Opens the live views. A store that is damaged, of another journal or ahead of this one is thrown away; a single
+    /// view that is damaged or of another version starts anew.
+    pub(crate) fn open(
+        reader: &dyn Reader,
+        store: Arc<dyn ViewStore>,
+        offset: UtcOffset,
+    ) -> Result<(Self, Views)> {
+        match Self::load(reader, store.clone(), offset, true) {
+            Err(error @ Error::Damaged { .. }) => {
+                tracing::error!(%error, "the stored views cannot be trusted; all are rebuilt from the journal");
+                store.reset()?;
+                Self::load(reader, store, offset, true)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Opens names and places; with `load`, the views' contents too.
+    pub(crate) fn load(
+        reader: &dyn Reader,
+        store: Arc<dyn ViewStore>,
+        offset: UtcOffset,
+        load: bool,
+    ) -> Result<(Self, Views)> {
+        if reader.shards() != 1 {
+            return Err(Error::Shards(reader.shards()));
+        }
+        check_journal(&*store, reader.id())?;
+        let mut views = Views::new(store.clone(), offset);
+        scan_all(&*store, names::SPACE, |key, value| views.names.load(key, value))?;
+        if views.names.len() < meta::names(&*store)? {
+            return Err(Error::Damaged {
+                view: names::SPACE.into(),
+                what: "names are missing".into(),
+            });
+        }
+        let mut slots = Vec::new();
+        for (at, name) in ALL.into_iter().enumerate() {
+            let slot = open_slot(name, views.all_mut()[at], &*store, reader)?;
+            slots.push(slot);
+        }
+        let parked = meta::parked(&*store)?.into_iter().collect();
+        let mut fold = Self {
+            journal: reader.id(),
+            shards: reader.shards(),
+            slots,
+            parked,
+            parked_unstored: Vec::new(),
+            batch: Batch::new(),
+            store,
+        };
+        fold.name_spaces(&mut views);
+        if load {
+            fold.load_views(&mut views, offset)?;
+        }
+        Ok((fold, views))
+    }
+
+    fn load_views(&mut self, views: &mut Views, offset: UtcOffset) -> Result<()> {
+        for (at, name) in ALL.into_iter().enumerate() {
+            let space = views.spaces[at].clone();
+            let stored = Stored {
+                store: &*self.store,
+                space: &space,
+            };
+            let view = &mut *views.all_mut()[at];
+            let from = view.load_from(&stored)?;
+            let mut visit = |key: &[u8], value: &[u8]| {
+                view.load(key, value)
+                    .map(|()| std::ops::ControlFlow::Continue(()))
+            };
+            let loaded = stored.scan(
+                std::ops::Bound::Included(&from),
+                std::ops::Bound::Unbounded,
+                &mut visit,
+            );
+            match loaded {
+                Ok(()) => {}
+                Err(error @ Error::Damaged { .. }) => {
+                    tracing::error!(%error, view = name, "this view is rebuilt from the journal");
+                    let fresh = Views::new(self.store.clone(), offset);
+                    views.replace(at, fresh);
+                    self.slots[at].start_anew(
+                        views.all()[at].version(),
+                        views.all()[at].settings(),
+                        self.shards,
+                    );
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.name_spaces(views);
+        for view in views.all_mut() {
+            view.settle();
+        }
+        views.boards.take_changed();
+        Ok(())
+    }
+
+    pub(crate) fn name_spaces(&self, views: &mut Views) {
+        for (space, slot) in views.spaces.iter_mut().zip(&self.slots) {
+            *space = slot.generation.space(slot.name);
+        }
+    }
+
+    /// The sequence up to which every active view is folded.
+    pub(crate) fn at(&self) -> u64 {
+        self.slots
+            .iter()
+            .filter(|s| s.active)
+            .map(|s| s.generation.checkpoint.get(0))
+            .min()
+            .unwrap_or(0)
+    }
+
+    /// From where the journal must be read.
+    pub(crate) fn checkpoint(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::start(self.shards);
+        checkpoint.advance(Position {
+            shard: 0,
+            sequence: self.at(),
+        });
+        checkpoint
+    }
+
+    /// Keeps only the events of streams that are not parked, and parks the streams of records that cannot be decoded.
+    pub(crate) fn park(&mut self, batch: &RecordBatch, decoded: Vec<journal::Result<Event>>) -> Events {
+        let keep = |(record, decoded): (journal::RecordRef<'_>, journal::Result<Event>)| {
+            if !self.parked.is_empty() && self.parked.contains_key(&record.stream()) {
+                return None;
+            }
+            decoded
+                .inspect_err(|error| {
+                    let (stream, position) = (record.stream(), record.position);
+                    tracing::error!(%error, %stream, %position,
+                        "a record cannot be decoded; the views leave out this stream from here on");
+                    self.parked.insert(stream.clone(), place(position));
+                    self.parked_unstored.push(stream);
+                })
+                .ok()
+        };
+        batch.iter().zip(decoded).map(keep).collect()
+    }
+
+    /// Folds some records with their events, in order.
+    pub(crate) fn apply<'a>(
+        &mut self,
+        views: &mut Views,
+        records: impl Iterator<Item = (journal::RecordRef<'a>, &'a Option<Event>)>,
+    ) {
+        let mut last = None;
+        let mut facts = Vec::with_capacity(records.size_hint().0);
+        for (record, event) in records {
+            last = Some(record.position);
+            if let Some(event) = event {
+                facts.push(Fact::new(&record, event, &mut views.names));
+            }
+        }
+        let Some(last) = last else { return };
+        for (slot, view) in self
+            .slots
+            .iter_mut()
+            .zip(views.all_mut())
+            .filter(|(slot, _)| slot.active)
+        {
+            let done = slot.generation.checkpoint.get(last.shard);
+            let from = facts.partition_point(|f| f.place <= done);
+            let to = facts.partition_point(|f| f.place <= slot.upto);
+            view.apply_all(&facts[from..to.max(from)]);
+            let sequence = last.sequence.min(slot.upto);
+            slot.generation.checkpoint.advance(Position {
+                shard: last.shard,
+                sequence,
+            });
+        }
+    }
+
+    /// Gathers what changed since the last call into one batch: views, names, checkpoints, parked streams.
+    pub(crate) fn gather(&mut self, views: &mut Views) -> Result<()> {
+        self.batch.clear();
+        let mut names = self.batch.space(names::SPACE);
+        views.names.flush(|key, value| names.set(key, value));
+        let store = self.store.clone();
+        for at in 0..ALL.len() {
+            let slot = &mut self.slots[at];
+            if !slot.active {
+                continue;
+            }
+            let space = slot.generation.space(slot.name);
+            let stored = Stored {
+                store: &*store,
+                space: &space,
+            };
+            views.all_mut()[at].flush(&stored, &mut self.batch.space(&space))?;
+            let side = if slot.building {
+                &mut slot.meta.building
+            } else {
+                &mut slot.meta.live
+            };
+            *side = Some(slot.generation.clone());
+            meta::set_view(&mut self.batch, slot.name, &slot.meta)?;
+        }
+        meta::set_journal(&mut self.batch, self.journal);
+        meta::set_names(&mut self.batch, views.names.len());
+        for stream in self.parked_unstored.drain(..) {
+            let at = self.parked.get(&stream).copied().unwrap_or(0);
+            meta::set_parked(&mut self.batch, &stream, at);
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered, atomically.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        self.store.commit(&self.batch)
+    }
+
+    /// Takes away every space that no generation names.
+    pub(crate) fn drop_unused(&self) -> Result<()> {
+        for space in self.store.spaces()? {
+            let Some((name, _)) = space.split_once('@') else {
+                continue;
+            };
+            let used = self.slots.iter().any(|slot| {
+                slot.name == name
+                    && (slot.generation.space(name) == space
+                        || slot.meta.generations().any(|g| g.space(name) == space))
+            });
+            if !used {
+                self.store.drop_space(&space)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    /// Makes the live view a new, empty generation; the one before it stays for roll-back only if it was whole.
+    fn start_anew(&mut self, version: u32, settings: u64, shards: u16) {
+        let number = self.meta.next_number();
+        self.generation = Generation {
+            version,
+            number,
+            settings,
+            checkpoint: Checkpoint::start(shards),
+        };
+        self.meta.live = None;
+    }
+}
+
+/// Decodes every record of a batch. The slow half of a fold, so that it can run on a thread of its own.
+pub(crate) fn decode(batch: &RecordBatch) -> Vec<journal::Result<Event>> {
+    batch.iter().map(|record| codec::decode(&record)).collect()
+}
+
+fn check_journal(store: &dyn ViewStore, id: JournalId) -> Result<()> {
+    match meta::journal(store)? {
+        Some(other) if other != id => {
+            let what = format!("it holds views of journal {other}, not of {id}");
+            Err(Error::Damaged {
+                view: "store".into(),
+                what,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open_slot(
+    name: &'static str,
+    view: &dyn crate::Projection,
+    store: &dyn ViewStore,
+    reader: &dyn Reader,
+) -> Result<Slot> {
+    let mut meta = meta::view(store, name)?;
+    let (version, settings) = (view.version(), view.settings());
+    let fresh = |meta: &ViewMeta| Generation {
+        version,
+        number: meta.next_number(),
+        settings,
+        checkpoint: Checkpoint::start(reader.shards()),
+    };
+    let generation = match meta.live.clone() {
+        Some(live) if live.checkpoint.get(0) > reader.head().get(0) => {
+            let what = format!(
+                "it is folded up to {}, but the journal ends at {}",
+                live.checkpoint.get(0),
+                reader.head().get(0)
+            );
+            return Err(Error::Damaged {
+                view: name.into(),
+                what,
+            });
+        }
+        Some(live) if live.version == version && live.settings == settings => live,
+        Some(other) => {
+            tracing::warn!(
+                view = name,
+                stored = other.version,
+                wanted = version,
+                "this view was folded by another version or configuration; it is rebuilt from the journal"
+            );
+            let fresh = fresh(&meta);
+            meta.earlier = meta.live.take();
+            fresh
+        }
+        None => fresh(&meta),
+    };
+    Ok(Slot {
+        name,
+        meta,
+        generation,
+        active: true,
+        building: false,
+        upto: u64::MAX,
+    })
+}

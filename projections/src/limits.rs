@@ -1,0 +1,34 @@
+//! Every limit of the views, with its unit in its name and what happens at it.
+
+/// Newest publications a room's feed remembers; a client that is farther behind is told to start afresh. The feed drops
+/// whole chunks, so it may hold up to one chunk more.
+pub const ROOM_FEED_POSITIONS_MAX: usize = 65_536;
+/// Positions in one stored chunk of a feed: what is written again when one record is shown.
+pub const FEED_CHUNK_POSITIONS: usize = 128;
+/// Days whose boards stay in memory, the newest ones; older ones are read from the store when somebody asks.
+pub const BOARD_DAYS_IN_MEMORY: usize = 2;
+/// The places of a board that are watched: a batch that changes one of them is told as a change of the board's top.
+pub const BOARD_TOP_PLACES: usize = 10;
+/// Longest page of any list; a longer one is cut to it.
+pub const PAGE_ENTRIES_MAX: usize = 100;
+/// Records folded under one hold of the views' lock, so that readers never wait for more than this many.
+pub const RECORDS_PER_LOCK_MAX: usize = 1_024;
+/// Records between two commits while live: when it is reached, the runner commits even before the interval has passed.
+pub const RECORDS_PER_COMMIT_LIVE_MAX: usize = 16_384;
+/// Records between two commits while catching up or rebuilding: what a crash makes to be done again.
+pub const RECORDS_PER_COMMIT_CATCH_UP: usize = 2_000_000;
+/// Shortest time between two commits while live; a record waits at most this long, one that comes after a pause not at all.
+pub const COMMIT_INTERVAL_MS: u64 = 10;
+/// A runner that is farther behind than this many records at its start catches up in large batches and tells nobody.
+pub const CATCH_UP_LAG_RECORDS: u64 = 16_384;
+/// Bytes asked for in one read of the journal while catching up.
+pub const READ_BYTES: usize = 512 * 1024;
+/// Batches read ahead of the fold while catching up; the reader waits when it is that far ahead.
+pub const READ_AHEAD_BATCHES_MAX: usize = 8;
+/// Differences that a check names; it stops looking after that many.
+pub const DIFFERENCES_MAX: usize = 100;
+/// Generations of a view in the store: the live one and the one before it, for roll-back. Older ones are dropped.
+pub const GENERATIONS_KEPT: usize = 2;
+
+const _: () = assert!(ROOM_FEED_POSITIONS_MAX.is_multiple_of(FEED_CHUNK_POSITIONS));
+const _: () = assert!(RECORDS_PER_LOCK_MAX <= RECORDS_PER_COMMIT_LIVE_MAX);

@@ -1,0 +1,238 @@
+//! The one place that turns events into the publications of `docs/protocol.md`. The same code serves what goes out live, what
+//! a reconnecting client gets, and what an operator replays.
+
+use std::fmt::Write as _;
+
+use domain::Event;
+use domain::event::ComboStep;
+use journal::{Position, RecordRef};
+
+/// What a publication needs of a record besides its event.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    /// Where the record stands; the publication's offset.
+    pub position: Position,
+    /// Server time, unix ms.
+    pub at_ms: i64,
+    /// Key of the record's stream: the sender of a gift, the streamer who went live.
+    pub key: &'a str,
+}
+
+impl<'a> Moment<'a> {
+    /// The moment of a record.
+    pub fn of(record: &RecordRef<'a>) -> Self {
+        Self {
+            position: record.position,
+            at_ms: record.recorded_at_ms,
+            key: record.key,
+        }
+    }
+}
+
+/// Writes the publication of an event that is shown in a room, as JSON. False, and nothing written, for one that is not.
+pub fn room(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
+    match event {
+        Event::ChatSent(e) => {
+            begin("chat", moment, out);
+            text("user", e.user.as_str(), out);
+            text("text", &e.text, out);
+        }
+        Event::GiftSent(e) => {
+            begin("gift", moment, out);
+            text("user", moment.key, out);
+            text("gift", e.gift.as_str(), out);
+            number("count", u64::from(e.count), out);
+            number("coins", e.coins, out);
+            number("tickets", e.tickets, out);
+            number("session", u64::from(e.session.0), out);
+            if let Some(step) = &e.combo {
+                combo(step, out);
+            }
+        }
+        Event::ComboEnded(e) => {
+            begin("combo_end", moment, out);
+            text("user", moment.key, out);
+            text("gift", e.gift.as_str(), out);
+            combo(&e.combo, out);
+        }
+        Event::LiveStarted(e) => {
+            begin("live_started", moment, out);
+            number("session", u64::from(e.session.0), out);
+            text("title", &e.title, out);
+        }
+        Event::LiveStopped(e) => {
+            begin("live_ended", moment, out);
+            number("session", u64::from(e.session.0), out);
+        }
+        _ => return false,
+    }
+    out.push('}');
+    true
+}
+
+/// Writes a `balance` publication, as JSON.
+pub fn balance(position: Position, at_ms: i64, coins: u64, tickets: u64, out: &mut String) {
+    begin(
+        "balance",
+        &Moment {
+            position,
+            at_ms,
+            key: "",
+        },
+        out,
+    );
+    number("coins", coins, out);
+    number("tickets", tickets, out);
+    out.push('}');
+}
+
+fn begin(kind: &str, moment: &Moment<'_>, out: &mut String) {
+    let _ = write!(
+        out,
+        r#"{{"type":"{kind}","position":{},"time":{}"#,
+        moment.position.sequence, moment.at_ms
+    );
+}
+
+fn number(name: &str, value: u64, out: &mut String) {
+    let _ = write!(out, r#","{name}":{value}"#);
+}
+
+fn combo(step: &ComboStep, out: &mut String) {
+    out.push_str(r#","combo":{"id":"#);
+    quote(step.id.as_str(), out);
+    number("total", u64::from(step.total), out);
+    out.push('}');
+}
+
+fn text(name: &str, value: &str, out: &mut String) {
+    let _ = write!(out, r#","{name}":"#);
+    quote(value, out);
+}
+
+/// A JSON string. Control characters, quotes and backslashes are escaped; everything else goes as it is.
+fn quote(value: &str, out: &mut String) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, byte) in value.bytes().enumerate() {
+        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+            continue;
+        }
+        out.push_str(&value[plain..at]);
+        plain = at + 1;
+        match byte {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            _ => _ = write!(out, "\\u{byte:04x}"),
+        }
+    }
+    out.push_str(&value[plain..]);
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::event::{ChatSent, CoinsAdjusted, ComboEnded, GiftSent, LiveStarted, LiveStopped};
+    use domain::{ComboId, GiftId, RoomId, SessionNumber};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    const AT: Moment<'_> = Moment {
+        position: Position {
+            shard: 0,
+            sequence: 8123,
+        },
+        at_ms: 17,
+        key: "ann",
+    };
+
+    fn check(event: impl Into<Event>, expected: &Value) {
+        let mut out = String::new();
+        assert!(room(&AT, &event.into(), &mut out));
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), *expected, "{out}");
+    }
+
+    #[test]
+    fn publications_are_as_the_protocol_says() {
+        let gift: GiftId = "rose".parse().unwrap();
+        let step = ComboStep {
+            id: "c1".parse::<ComboId>().unwrap(),
+            total: 12,
+        };
+        let room_id: RoomId = "bob".parse().unwrap();
+        let mut sent = GiftSent {
+            room: room_id.clone(),
+            session: SessionNumber(4),
+            gift: gift.clone(),
+            count: 3,
+            coins: 30,
+            tickets: 15,
+            coins_left: 70,
+            combo: None,
+        };
+        let mut json = json!({"type": "gift", "position": 8123, "time": 17, "user": "ann", "gift": "rose", "count": 3,
+            "coins": 30, "tickets": 15, "session": 4});
+        check(sent.clone(), &json);
+        sent.combo = Some(step.clone());
+        json["combo"] = json!({"id": "c1", "total": 12});
+        check(sent, &json);
+        check(
+            ComboEnded {
+                room: room_id,
+                gift,
+                combo: step,
+            },
+            &json!({"type": "combo_end", "position": 8123, "time": 17, "user": "ann", "gift": "rose",
+                "combo": {"id": "c1", "total": 12}}),
+        );
+        check(
+            ChatSent {
+                user: "bob".parse().unwrap(),
+                text: "a \"b\"".into(),
+            },
+            &json!({"type": "chat", "position": 8123, "time": 17, "user": "bob", "text": "a \"b\""}),
+        );
+        check(
+            LiveStarted {
+                session: SessionNumber(4),
+                title: String::new(),
+            },
+            &json!({"type": "live_started", "position": 8123, "time": 17, "session": 4, "title": ""}),
+        );
+        check(
+            LiveStopped {
+                session: SessionNumber(4),
+            },
+            &json!({"type": "live_ended", "position": 8123, "time": 17, "session": 4}),
+        );
+        let mut out = String::new();
+        balance(AT.position, 17, 5, 6, &mut out);
+        let json = json!({"type": "balance", "position": 8123, "time": 17, "coins": 5, "tickets": 6});
+        assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json);
+    }
+
+    #[test]
+    fn what_is_not_shown_in_a_room_writes_nothing() {
+        let mut out = String::new();
+        let event = CoinsAdjusted {
+            amount: 1,
+            coins_left: 1,
+            reason: "gift".into(),
+        };
+        assert!(!room(&AT, &event.into(), &mut out));
+        assert!(out.is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_valid_json(value in ".*") {
+            let mut out = String::new();
+            quote(&value, &mut out);
+            prop_assert_eq!(serde_json::from_str::<String>(&out).unwrap(), value);
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Keeps the views up with the journal: follow, fold, commit, tell.
+//!
+//! Readers ask the [`ViewsHandle`]; they share memory with the fold under a lock that is held only briefly. What a commit
+//! changed goes to the [`Sink`] after the commit. Nothing is told about records that were there before the runner began.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use domain::Event;
+use journal::{Position, Reader, RecordBatch, Tail};
+use parking_lot::{RwLock, RwLockReadGuard};
+use tokio::sync::watch;
+
+use crate::day::UtcOffset;
+use crate::deltas::{BalanceChange, Deltas, Shown, Sink};
+use crate::fact::position;
+use crate::fold::{Events, Fold, decode};
+use crate::limits::{
+    CATCH_UP_LAG_RECORDS, COMMIT_INTERVAL_MS, RECORDS_PER_COMMIT_CATCH_UP, RECORDS_PER_COMMIT_LIVE_MAX,
+    RECORDS_PER_LOCK_MAX,
+};
+use crate::progress::Progress;
+use crate::pump::pump;
+use crate::store::ViewStore;
+use crate::views::Views;
+use crate::wait::{Stop, Waited, now, wait};
+use crate::{Error, Result};
+
+/// How the views are folded.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The platform's time zone: where its days begin.
+    pub offset: UtcOffset,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            offset: UtcOffset::SHANGHAI,
+        }
+    }
+}
+
+struct Shared {
+    views: RwLock<Views>,
+    progress: Progress,
+    committed: watch::Sender<u64>,
+}
+
+/// The views, to be read. Cheap to clone.
+#[derive(Clone)]
+pub struct ViewsHandle(Arc<Shared>);
+
+impl ViewsHandle {
+    /// The views as they are now. Hold it briefly: the fold waits for it.
+    pub fn read(&self) -> RwLockReadGuard<'_, Views> {
+        self.0.views.read()
+    }
+
+    /// How far the views are.
+    pub fn progress(&self) -> &Progress {
+        &self.0.progress
+    }
+
+    /// The last committed position.
+    pub fn position(&self) -> Position {
+        position(self.0.progress.position.load(Ordering::Acquire))
+    }
+
+    /// Waits until the views have reached a position, so that who wrote it reads it; false when it takes longer than
+    /// `timeout`, or the runner has ended. Needs a tokio runtime with time.
+    pub async fn wait_for(&self, position: Position, timeout: Duration) -> bool {
+        let mut committed = self.0.committed.subscribe();
+        let reached = committed.wait_for(|&sequence| sequence >= position.sequence);
+        matches!(tokio::time::timeout(timeout, reached).await, Ok(Ok(_)))
+    }
+}
+
+/// Follows the journal. Run it on a thread of its own ([`Runner::spawn`]) or turn it by hand ([`Runner::turn`]).
+pub struct Runner {
+    shared: Arc<Shared>,
+    fold: Fold,
+    reader: Arc<dyn Reader>,
+    sink: Arc<dyn Sink>,
+    tail: Option<Box<dyn Tail>>,
+    /// Whatever is at or below this sequence is old, and told to nobody.
+    silent_upto: u64,
+    pending: Pending,
+    last_commit: Instant,
+}
+
+/// What is folded but not committed.
+#[derive(Default)]
+struct Pending {
+    records: usize,
+    last: u64,
+    shown: Vec<Shown>,
+    loud: bool,
+}
+
+/// A runner on its thread.
+pub struct RunnerThread {
+    stop: Arc<Stop>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl RunnerThread {
+    /// Asks the runner to commit and end, and waits for it.
+    pub fn stop(self) -> Result<()> {
+        self.stop.ask();
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(Error::Store("the runner of the views panicked".into())))
+    }
+
+    /// Whether it has ended by itself: something broke.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+}
+
+impl Runner {
+    /// Opens the views. A store that cannot be trusted is thrown away, with a line in the log, and rebuilt.
+    pub fn open(
+        reader: Arc<dyn Reader>,
+        store: Arc<dyn ViewStore>,
+        options: Options,
+        sink: Arc<dyn Sink>,
+    ) -> Result<Self> {
+        let (fold, views) = Fold::open(&*reader, store, options.offset)?;
+        fold.drop_unused()?;
+        let at = fold.at();
+        let head = reader.head().get(0);
+        let shared = Shared {
+            views: RwLock::new(views),
+            progress: Progress::default(),
+            committed: watch::channel(at).0,
+        };
+        shared.progress.position.store(at, Ordering::Release);
+        shared.progress.head.store(head, Ordering::Relaxed);
+        shared
+            .progress
+            .parked
+            .store(fold.parked.len() as u64, Ordering::Relaxed);
+        for stream in fold.parked.keys() {
+            tracing::warn!(%stream, "this stream is left out of the views: one of its records cannot be decoded");
+        }
+        Ok(Self {
+            shared: Arc::new(shared),
+            fold,
+            reader,
+            sink,
+            tail: None,
+            silent_upto: head,
+            pending: Pending::default(),
+            last_commit: Instant::now(),
+        })
+    }
+
+    /// The views, to be read from anywhere.
+    pub fn handle(&self) -> ViewsHandle {
+        ViewsHandle(self.shared.clone())
+    }
+
+    /// Runs on a thread of its own until it is stopped.
+    pub fn spawn(mut self) -> std::io::Result<RunnerThread> {
+        let stop = Arc::new(Stop::default());
+        let asked = stop.clone();
+        let thread = std::thread::Builder::new().name("projections".into()).spawn(move || {
+            asked.watch_here();
+            let ended = self.run(&asked);
+            if let Err(error) = &ended {
+                tracing::error!(%error, "the views have stopped; they are rebuilt from where they are at the next start");
+                self.shared.progress.failed.store(true, Ordering::Release);
+            }
+            ended
+        })?;
+        Ok(RunnerThread { stop, thread })
+    }
+
+    fn run(&mut self, stop: &Stop) -> Result<()> {
+        match self.catch_up(stop) {
+            Err(Error::Stopped) => return Ok(()),
+            caught_up => caught_up?,
+        }
+        while self.follow(stop)? {}
+        Ok(())
+    }
+
+    /// Folds everything that is durable now, commits and tells, without waiting; says how many records that was. For the
+    /// simulation and tests, which have no threads.
+    pub fn turn(&mut self) -> Result<usize> {
+        let mut tail = self.take_tail();
+        let mut records = 0;
+        while let Some(batch) = now(tail.next()) {
+            let batch = batch?;
+            self.absorb(&batch, decode(&batch));
+            records += batch.len();
+        }
+        self.tail = Some(tail);
+        self.commit()?;
+        self.note_live();
+        Ok(records)
+    }
+
+    /// Folds what is far behind in large batches.
+    fn catch_up(&mut self, stop: &Stop) -> Result<()> {
+        let reader = self.reader.clone();
+        let lag = self.silent_upto.saturating_sub(self.fold.at());
+        if lag > CATCH_UP_LAG_RECORDS {
+            tracing::info!(records = lag, "the views catch up with the journal");
+            let after = Position {
+                shard: 0,
+                sequence: self.fold.at(),
+            };
+            pump(&*reader, after, self.silent_upto, stop, |(batch, decoded)| {
+                if stop.asked() {
+                    return Err(Error::Stopped);
+                }
+                self.absorb(&batch, decoded);
+                if self.pending.records >= RECORDS_PER_COMMIT_CATCH_UP {
+                    self.commit()
+                } else {
+                    Ok(())
+                }
+            })?;
+        }
+        self.commit()?;
+        self.note_live();
+        Ok(())
+    }
+
+    /// One round: wait for records, take what comes within the interval, commit, tell. False when asked to stop.
+    fn follow(&mut self, stop: &Stop) -> Result<bool> {
+        let mut tail = self.take_tail();
+        let going = self.gather(&mut *tail, stop);
+        self.tail = Some(tail);
+        let going = going?;
+        self.commit()?;
+        self.note_live();
+        Ok(going)
+    }
+
+    fn gather(&mut self, tail: &mut dyn Tail, stop: &Stop) -> Result<bool> {
+        match wait(tail.next(), None, stop) {
+            Waited::Ready(Err(journal::Error::Closed)) | Waited::Stopped | Waited::Late => return Ok(false),
+            Waited::Ready(batch) => {
+                let batch = batch?;
+                self.absorb(&batch, decode(&batch));
+            }
+        }
+        let deadline = self.last_commit + Duration::from_millis(COMMIT_INTERVAL_MS);
+        while self.pending.records < RECORDS_PER_COMMIT_LIVE_MAX {
+            // What is ready is always taken, also behind the deadline: whoever lags must take more at a time, not less.
+            let batch = match wait(tail.next(), Some(deadline), stop) {
+                Waited::Ready(Err(journal::Error::Closed)) | Waited::Stopped => return Ok(false),
+                Waited::Ready(batch) => batch?,
+                Waited::Late => break,
+            };
+            self.absorb(&batch, decode(&batch));
+        }
+        Ok(true)
+    }
+
+    fn take_tail(&mut self) -> Box<dyn Tail> {
+        self.tail
+            .take()
+            .unwrap_or_else(|| self.reader.tail(&self.fold.checkpoint()))
+    }
+
+    /// Folds one batch, and keeps what rooms are to see of it.
+    fn absorb(&mut self, batch: &RecordBatch, decoded: Vec<journal::Result<Event>>) {
+        let events = self.fold.park(batch, decoded);
+        self.fold_in(batch, &events);
+        if batch.last().sequence > self.silent_upto {
+            self.pending.loud = true;
+            self.keep_shown(batch, events);
+        }
+    }
+
+    fn keep_shown(&mut self, batch: &RecordBatch, events: Vec<Option<Event>>) {
+        for (record, event) in batch.iter().zip(events) {
+            if record.position.sequence > self.silent_upto
+                && let Some(event) = event
+            {
+                self.pending.shown.extend(Shown::of(&record, event));
+            }
+        }
+    }
+
+    fn fold_in(&mut self, batch: &RecordBatch, events: &Events) {
+        let mut records = batch.iter().zip(events);
+        while records.len() > 0 {
+            let mut views = self.shared.views.write();
+            self.fold
+                .apply(&mut views, records.by_ref().take(RECORDS_PER_LOCK_MAX));
+        }
+        self.pending.records += batch.len();
+        self.pending.last = batch.last().sequence;
+    }
+
+    /// Commits what is pending; then, and only then, makes it known.
+    fn commit(&mut self) -> Result<()> {
+        let mut pending = std::mem::take(&mut self.pending);
+        if pending.records == 0 {
+            return Ok(());
+        }
+        let mut deltas = Deltas {
+            shown: std::mem::take(&mut pending.shown),
+            ..Deltas::default()
+        };
+        {
+            let mut views = self.shared.views.write();
+            let changed = views.balances.changed().to_vec();
+            self.fold.gather(&mut views)?;
+            // Orders are only kept up while somebody may ask for them.
+            if pending.loud || pending.last >= self.silent_upto {
+                views.all_mut().into_iter().for_each(|view| view.settle());
+                let boards = views.boards.take_changed();
+                if pending.loud {
+                    tell(&views, &changed, &boards, &mut deltas)?;
+                }
+            }
+        }
+        self.fold.commit()?;
+        deltas.upto = Some(Position {
+            shard: 0,
+            sequence: pending.last,
+        });
+        self.note_commit(&pending);
+        if pending.loud {
+            self.sink.published(deltas);
+        }
+        Ok(())
+    }
+
+    fn note_commit(&mut self, pending: &Pending) {
+        let last = pending.last;
+        let took = self.last_commit.elapsed();
+        self.last_commit = Instant::now();
+        let progress = &self.shared.progress;
+        let rate = (pending.records as u128 * 1_000_000 / took.as_micros().max(1)) as u64;
+        let smooth = (progress.rate_per_s.load(Ordering::Relaxed) * 7 + rate) / 8;
+        progress.rate_per_s.store(smooth, Ordering::Relaxed);
+        progress
+            .records
+            .fetch_add(pending.records as u64, Ordering::Relaxed);
+        progress.commits.fetch_add(1, Ordering::Relaxed);
+        progress
+            .parked
+            .store(self.fold.parked.len() as u64, Ordering::Relaxed);
+        progress.head.store(self.reader.head().get(0), Ordering::Relaxed);
+        progress.position.store(last, Ordering::Release);
+        self.shared.committed.send_replace(last);
+    }
+
+    fn note_live(&self) {
+        if self.fold.at() >= self.silent_upto {
+            self.shared.progress.live.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// Whose balance and which boards a commit changed.
+fn tell(views: &Views, changed: &[u32], boards: &[crate::views::Kind], deltas: &mut Deltas) -> Result<()> {
+    for &number in changed {
+        let balance = views.balances.get(number);
+        deltas.balances.push(BalanceChange {
+            user: views.user(number)?,
+            coins: balance.coins,
+            tickets: balance.tickets,
+            position: position(balance.changed),
+            at_ms: balance.changed_at_ms,
+        });
+    }
+    for &kind in boards {
+        deltas.boards.push(views.board(kind)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,515 @@
+//! All views together, and what may be asked of them. Reads only: nothing here is ever asked in order to decide.
+
+mod balances;
+mod board;
+mod feed;
+mod followers;
+mod live_rooms;
+mod ranking;
+
+pub use balances::{Balance, BalancesView, Sums};
+pub use board::BoardView;
+pub(crate) use board::Kind;
+pub use feed::{RoomFeed, TooOld};
+pub use followers::FollowersView;
+pub use live_rooms::{LiveRooms, LiveSession, Sort};
+
+use std::cmp::Reverse;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use compact_str::CompactString;
+use domain::{RoomId, UserId};
+use journal::Position;
+
+use crate::day::{Day, UtcOffset};
+use crate::fact::{Projection, place, position};
+use crate::limits::PAGE_ENTRIES_MAX;
+use crate::names::{Names, Number};
+use crate::store::{Stored, ViewStore};
+use crate::{BadCursor, Error, Result};
+use ranking::{Ranking, Rung};
+
+/// Names of all views, in the order of [`Views::all`].
+pub const ALL: [&str; 5] = [
+    BalancesView::NAME,
+    FollowersView::NAME,
+    BoardView::NAME,
+    RoomFeed::NAME,
+    LiveRooms::NAME,
+];
+
+/// A leaderboard.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Board {
+    /// Streamers by tickets earned.
+    Tickets,
+    /// Senders by coins spent.
+    Coins,
+    /// Senders by coins spent in one room.
+    Room(RoomId),
+}
+
+impl fmt::Display for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tickets => f.write_str("tickets"),
+            Self::Coins => f.write_str("coins"),
+            Self::Room(room) => write!(f, "room:{room}"),
+        }
+    }
+}
+
+/// What is not a board.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a board is `tickets`, `coins` or `room:ID`")]
+pub struct BadBoard;
+
+impl FromStr for Board {
+    type Err = BadBoard;
+
+    fn from_str(text: &str) -> std::result::Result<Self, BadBoard> {
+        match text {
+            "tickets" => Ok(Self::Tickets),
+            "coins" => Ok(Self::Coins),
+            _ => {
+                let room = text.strip_prefix("room:").and_then(|room| room.parse().ok());
+                room.map(Self::Room).ok_or(BadBoard)
+            }
+        }
+    }
+}
+
+/// One line of a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Counted from 1.
+    pub rank: u64,
+    /// Who.
+    pub user: UserId,
+    /// Tickets or coins.
+    pub score: u64,
+}
+
+/// One line of a list of people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relation {
+    /// Who.
+    pub user: UserId,
+    /// Since when, unix ms.
+    pub since_ms: i64,
+}
+
+/// One live room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveRoom {
+    /// Which.
+    pub room: RoomId,
+    /// Its running session.
+    pub session: LiveSession,
+}
+
+/// A piece of a list, and how to ask for the next one; no cursor = the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The entries.
+    pub entries: Vec<T>,
+    /// Opaque.
+    pub cursor: Option<String>,
+}
+
+/// Every view at one point of the journal.
+pub struct Views {
+    pub(crate) names: Names,
+    pub(crate) balances: BalancesView,
+    pub(crate) followers: FollowersView,
+    pub(crate) boards: BoardView,
+    pub(crate) room_feed: RoomFeed,
+    pub(crate) live_rooms: LiveRooms,
+    pub(crate) store: Arc<dyn ViewStore>,
+    /// Where each view is kept, in the order of [`ALL`].
+    pub(crate) spaces: [String; ALL.len()],
+}
+
+impl Views {
+    pub(crate) fn new(store: Arc<dyn ViewStore>, offset: UtcOffset) -> Self {
+        Self {
+            names: Names::default(),
+            balances: BalancesView::default(),
+            followers: FollowersView::default(),
+            boards: BoardView::new(offset),
+            room_feed: RoomFeed::default(),
+            live_rooms: LiveRooms::default(),
+            store,
+            spaces: Default::default(),
+        }
+    }
+
+    /// Puts the view at `at` (in the order of [`ALL`]) of other views in the place of ours.
+    pub(crate) fn replace(&mut self, at: usize, other: Self) {
+        match ALL[at] {
+            BalancesView::NAME => self.balances = other.balances,
+            FollowersView::NAME => self.followers = other.followers,
+            BoardView::NAME => self.boards = other.boards,
+            RoomFeed::NAME => self.room_feed = other.room_feed,
+            _ => self.live_rooms = other.live_rooms,
+        }
+    }
+
+    /// Every view, in the order of [`ALL`].
+    pub(crate) fn all_mut(&mut self) -> [&mut dyn Projection; ALL.len()] {
+        [
+            &mut self.balances,
+            &mut self.followers,
+            &mut self.boards,
+            &mut self.room_feed,
+            &mut self.live_rooms,
+        ]
+    }
+
+    pub(crate) fn all(&self) -> [&dyn Projection; ALL.len()] {
+        [
+            &self.balances,
+            &self.followers,
+            &self.boards,
+            &self.room_feed,
+            &self.live_rooms,
+        ]
+    }
+
+    fn stored(&self, view: &str) -> Stored<'_> {
+        let at = ALL.iter().position(|name| *name == view).unwrap_or(0);
+        Stored {
+            store: &*self.store,
+            space: &self.spaces[at],
+        }
+    }
+
+    fn number(&self, id: &str) -> Option<Number> {
+        self.names.number(id)
+    }
+
+    pub(crate) fn user(&self, number: Number) -> Result<UserId> {
+        let id = UserId::try_from(CompactString::new(self.names.text(number)));
+        id.map_err(|e| Error::Damaged {
+            view: "names".into(),
+            what: e.to_string(),
+        })
+    }
+
+    /// What a user has. One who was never seen has nothing.
+    pub fn balance(&self, user: &UserId) -> Balance {
+        self.number(user.as_str())
+            .map(|n| self.balances.get(n))
+            .unwrap_or_default()
+    }
+
+    /// Sums over all balances, for the check of conservation.
+    pub fn balances(&self) -> &BalancesView {
+        &self.balances
+    }
+
+    /// How many follow a streamer.
+    pub fn follower_count(&self, streamer: &UserId) -> u64 {
+        self.number(streamer.as_str())
+            .map_or(0, |n| self.followers.count(n))
+    }
+
+    /// Whether one follows the other.
+    pub fn follows(&self, follower: &UserId, streamer: &UserId) -> bool {
+        let edge = self.number(follower.as_str()).zip(self.number(streamer.as_str()));
+        edge.is_some_and(|(follower, streamer)| self.followers.follows(follower, streamer))
+    }
+
+    /// Who follows a streamer, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
+    pub fn followers(
+        &self,
+        streamer: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
+        let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
+            return Ok(Err(BadCursor));
+        };
+        let Some(streamer) = self.number(streamer.as_str()) else {
+            return Ok(Ok(Page::empty()));
+        };
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+        let found = FollowersView::page(
+            streamer,
+            behind.map(|[p]| p),
+            limit + 1,
+            &self.stored(FollowersView::NAME),
+        )?;
+        self.relations(&found, limit).map(Ok)
+    }
+
+    /// Whom a user follows, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
+    pub fn following(
+        &self,
+        follower: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
+        let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
+            return Ok(Err(BadCursor));
+        };
+        let Some(follower) = self.number(follower.as_str()) else {
+            return Ok(Ok(Page::empty()));
+        };
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+        let mut found = FollowersView::following(follower, &self.stored(FollowersView::NAME))?;
+        if let Some([behind]) = behind {
+            found.retain(|(place, ..)| *place < behind);
+        }
+        found.truncate(limit + 1);
+        self.relations(&found, limit).map(Ok)
+    }
+
+    fn relations(&self, found: &[(u64, Number, i64)], limit: usize) -> Result<Page<Relation>> {
+        let shown = &found[..found.len().min(limit)];
+        let entries = shown.iter().map(|&(_, number, since_ms)| {
+            let user = self.user(number)?;
+            Ok(Relation { user, since_ms })
+        });
+        let more = found.len() > limit;
+        let cursor = shown
+            .last()
+            .filter(|_| more)
+            .map(|(place, ..)| write_cursor([*place]));
+        Ok(Page {
+            entries: entries.collect::<Result<_>>()?,
+            cursor,
+        })
+    }
+
+    /// The rooms that a user follows and that are live, latest begun first.
+    pub fn following_live(&self, follower: &UserId) -> Result<Vec<LiveRoom>> {
+        let Some(follower) = self.number(follower.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let followed = self
+            .live_rooms
+            .rooms()
+            .filter(|(room, _)| self.followers.follows(follower, *room));
+        let mut rooms: Vec<_> = followed.collect();
+        rooms.sort_unstable_by_key(|(_, session)| Reverse(session.began));
+        rooms
+            .into_iter()
+            .map(|(room, session)| self.live_room(room, session))
+            .collect()
+    }
+
+    fn live_room(&self, room: Number, session: &LiveSession) -> Result<LiveRoom> {
+        Ok(LiveRoom {
+            room: RoomId::of(&self.user(room)?),
+            session: session.clone(),
+        })
+    }
+
+    /// The running session of a room, if it is live.
+    pub fn live(&self, room: &RoomId) -> Option<&LiveSession> {
+        self.live_rooms.get(self.number(room.as_str())?)
+    }
+
+    /// How many rooms are live.
+    pub fn live_count(&self) -> usize {
+        self.live_rooms.len()
+    }
+
+    /// The rooms that are live. Under `Hot` a room may move while somebody pages, and be seen twice or not at all.
+    pub fn live_rooms(
+        &self,
+        sort: Sort,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<std::result::Result<Page<LiveRoom>, BadCursor>> {
+        let Ok(behind) = cursor.map(read_cursor::<3>).transpose() else {
+            return Ok(Err(BadCursor));
+        };
+        let behind = behind.map(|[score, reached, user]| Rung {
+            score: Reverse(score),
+            reached,
+            user: user as Number,
+        });
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+        let found = self.live_rooms.page(sort, behind, limit + 1);
+        let shown = &found[..found.len().min(limit)];
+        let entries = shown
+            .iter()
+            .map(|(_, room, session)| self.live_room(*room, session));
+        let mark = shown.last().filter(|_| found.len() > limit);
+        let cursor = mark.map(|(rung, ..)| write_cursor([rung.score.0, rung.reached, u64::from(rung.user)]));
+        Ok(Ok(Page {
+            entries: entries.collect::<Result<_>>()?,
+            cursor,
+        }))
+    }
+
+    /// Positions of what was shown in a room after a position, oldest first, at most `limit`.
+    pub fn room_after(
+        &self,
+        room: &RoomId,
+        after: Position,
+        limit: usize,
+    ) -> std::result::Result<Vec<Position>, TooOld> {
+        let Some(room) = self.number(room.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let places = self.room_feed.after(room, place(after), limit)?;
+        Ok(places.into_iter().map(position).collect())
+    }
+
+    /// Positions of the newest records shown in a room, oldest first, at most `limit`.
+    pub fn room_newest(&self, room: &RoomId, limit: usize) -> Vec<Position> {
+        let Some(room) = self.number(room.as_str()) else {
+            return Vec::new();
+        };
+        self.room_feed
+            .newest(room, limit)
+            .into_iter()
+            .map(position)
+            .collect()
+    }
+
+    /// The day of a moment (unix ms) by the platform's calendar.
+    pub fn day_of(&self, at_ms: i64) -> Day {
+        Day::of(at_ms, self.boards.offset())
+    }
+
+    /// The best of a board on a day: ranks `from + 1` and below, at most `limit`.
+    pub fn board_top(&self, board: &Board, day: Day, from: usize, limit: usize) -> Result<Vec<Standing>> {
+        self.standings(board, day, |ranking| {
+            ranking.slice(from, limit.min(PAGE_ENTRIES_MAX)).collect()
+        })
+    }
+
+    /// A user's rank on a board (counted from 1) and score; none for one who does not stand on it.
+    pub fn board_rank(&self, board: &Board, day: Day, user: &UserId) -> Result<Option<(u64, u64)>> {
+        let Some(number) = self.number(user.as_str()) else {
+            return Ok(None);
+        };
+        let found = self.with_board(board, day, |ranking| {
+            ranking.rank(number).zip(ranking.score(number))
+        })?;
+        Ok(found.flatten().map(|(rank, score)| (rank as u64 + 1, score)))
+    }
+
+    /// A user's neighbours on a board, the user in the middle where there is room; empty for one who does not stand on it.
+    pub fn board_around(
+        &self,
+        board: &Board,
+        day: Day,
+        user: &UserId,
+        limit: usize,
+    ) -> Result<Vec<Standing>> {
+        let Some(number) = self.number(user.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+        self.standings(board, day, |ranking| {
+            let Some(rank) = ranking.rank(number) else {
+                return Vec::new();
+            };
+            let last = ranking.len().saturating_sub(limit);
+            ranking
+                .slice(rank.saturating_sub(limit / 2).min(last), limit)
+                .collect()
+        })
+    }
+
+    fn standings(
+        &self,
+        board: &Board,
+        day: Day,
+        read: impl FnOnce(&Ranking) -> Vec<(usize, Rung)>,
+    ) -> Result<Vec<Standing>> {
+        let found = self.with_board(board, day, read)?.unwrap_or_default();
+        let standing = |(rank, rung): (usize, Rung)| {
+            let user = self.user(rung.user)?;
+            Ok(Standing {
+                rank: rank as u64 + 1,
+                user,
+                score: rung.score.0,
+            })
+        };
+        found.into_iter().map(standing).collect()
+    }
+
+    fn with_board<T>(&self, board: &Board, day: Day, read: impl FnOnce(&Ranking) -> T) -> Result<Option<T>> {
+        let kind = match board {
+            Board::Tickets => Kind::Tickets,
+            Board::Coins => Kind::Coins,
+            Board::Room(room) => match self.number(room.as_str()) {
+                Some(room) => Kind::Room(room),
+                None => return Ok(None),
+            },
+        };
+        self.boards.with(kind, day, &self.stored(BoardView::NAME), read)
+    }
+
+    pub(crate) fn board(&self, kind: Kind) -> Result<Board> {
+        Ok(match kind {
+            Kind::Tickets => Board::Tickets,
+            Kind::Coins => Board::Coins,
+            Kind::Room(room) => Board::Room(RoomId::of(&self.user(room)?)),
+        })
+    }
+}
+
+impl<T> Page<T> {
+    fn empty() -> Self {
+        Self {
+            entries: Vec::new(),
+            cursor: None,
+        }
+    }
+}
+
+fn write_cursor<const N: usize>(words: [u64; N]) -> String {
+    words.map(|word| format!("{word:016x}")).concat()
+}
+
+fn read_cursor<const N: usize>(cursor: &str) -> std::result::Result<[u64; N], BadCursor> {
+    let (words, []) = cursor.as_bytes().as_chunks::<16>() else {
+        return Err(BadCursor);
+    };
+    let words: &[[u8; 16]; N] = words.try_into().map_err(|_| BadCursor)?;
+    let mut read = [0; N];
+    for (word, text) in read.iter_mut().zip(words) {
+        let hex = text.iter().all(u8::is_ascii_hexdigit);
+        let text = std::str::from_utf8(text).ok().filter(|_| hex).ok_or(BadCursor)?;
+        *word = u64::from_str_radix(text, 16).map_err(|_| BadCursor)?;
+    }
+    Ok(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_and_a_strange_one_refused() {
+        assert_eq!(read_cursor(&write_cursor([1, u64::MAX])), Ok([1, u64::MAX]));
+        for bad in [
+            "",
+            "0",
+            "000000000000000g",
+            "+00000000000000f",
+            "日本語日本語日本語",
+        ] {
+            assert_eq!(read_cursor::<1>(bad), Err(BadCursor), "{bad}");
+        }
+        assert_eq!(read_cursor::<2>(&write_cursor([1])), Err(BadCursor));
+    }
+
+    #[test]
+    fn a_board_is_read_back_from_its_name() {
+        for name in ["tickets", "coins", "room:ann"] {
+            assert_eq!(name.parse::<Board>().unwrap().to_string(), name);
+        }
+        assert_eq!("room:".parse::<Board>(), Err(BadBoard));
+        assert_eq!("hearts".parse::<Board>(), Err(BadBoard));
+    }
+}
