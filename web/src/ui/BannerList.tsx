@@ -24,7 +24,9 @@ function BannerItem({ banner, name }: { banner: Banner; name: string }) {
       <Avatar user={banner.user} />
       <span class="banner-words"><b>{banner.user}</b><small>sent {name}</small></span>
       <GiftIcon gift={banner.gift} />
-      <span class="banner-count" style={`--size:${size.toFixed(2)}`}><i key={banner.total}>×{exact(banner.total)}</i></span>
+      {banner.total > 1 && (
+        <span class="banner-count" style={`--size:${size.toFixed(2)}`}><i key={banner.total}>×{exact(banner.total)}</i></span>
+      )}
     </li>
   );
 }

@@ -44,7 +44,7 @@ function GiftButton({ gift, live, affordable, total, tap }: {
   const press = usePress(gift, tap);
   return (
     <button class="gift" type="button" disabled={!live} data-gift={gift.id} data-affordable={affordable} data-total={total}
-      title={live ? `Send ${gift.name}: ${exact(gift.coins)} coins. Hold for more.` : "Gifts open when the show begins"} {...press}>
+      title={live ? `Send ${gift.name}: ${exact(gift.coins)} ${gift.coins === 1 ? "coin" : "coins"}. Hold for more.` : "Gifts open when the show begins"} {...press}>
       <GiftIcon gift={gift.id} />
       <span class="gift-name">{gift.name}</span>
       <span class="gift-price"><CoinSign />{compact(gift.coins)}<span class="hidden"> coins</span></span>

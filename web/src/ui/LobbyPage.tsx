@@ -21,22 +21,21 @@ export function LobbyPage({ app, session, lobby }: { app: App; session: Session;
         <div class="lobby-head">
           <h1>On stage now</h1>
           <p>{countWords(others?.length)}</p>
+          <FindRoom open={(room) => app.openRoom(room)} />
+          <button class="primary" type="button" onClick={() => app.openRoom(session.user)}>{live ? "You are live" : "Your stage"}</button>
         </div>
+        {others?.length === 0 && (
+          <div class="empty">
+            <strong>The house is quiet.</strong>
+            <span>Nobody is on stage. The first show of the night could be yours.</span>
+          </div>
+        )}
         <ul class="posters">
           {others?.map((card, index) => (
-            <Poster key={card.room} card={card} first={index === 0} followed={lobby.followed.value.has(card.room)} open={() => app.openRoom(card.room)} user={session.user} />
+            <Poster key={card.room} card={card} first={index === 0} followed={lobby.followed.value.has(card.room)}
+              open={() => app.openRoom(card.room)} user={session.user} />
           ))}
-          <li class="poster own" data-live={live}>
-            <button type="button" onClick={() => app.openRoom(session.user)}>
-              <span class="own-plus" aria-hidden="true">{live ? initialOf(session.user) : "+"}</span>
-              <span class="own-words">
-                <strong>{live ? "You are live" : "Your stage"}</strong>
-                <small>{live ? "Back to your room" : "Go live in your own room"}</small>
-              </span>
-            </button>
-          </li>
         </ul>
-        <FindRoom open={(room) => app.openRoom(room)} />
       </main>
     </div>
   );
@@ -44,7 +43,7 @@ export function LobbyPage({ app, session, lobby }: { app: App; session: Session;
 
 function countWords(count: number | undefined): string {
   if (count === undefined) return "Looking around…";
-  if (count === 0) return "Nobody yet. The first show could be yours.";
+  if (count === 0) return "";
   return count === 1 ? "One room is live" : `${count} rooms are live`;
 }
 
@@ -74,11 +73,11 @@ function FindRoom({ open }: { open: (room: string) => void }) {
   const [room, setRoom] = useState("");
   return (
     <form class="find" onSubmit={(event) => { event.preventDefault(); open(room.trim()); }}>
-      <label for="find-room">Know whose room you want?</label>
-      <input id="find-room" value={room} maxLength={64} placeholder="streamer's name" autocomplete="off" spellcheck={false}
+      <label class="hidden" for="find-room">Go to a room by the streamer's name</label>
+      <input id="find-room" value={room} maxLength={64} placeholder="Find a streamer" autocomplete="off" spellcheck={false}
         pattern="[A-Za-z0-9._@\-]+" required title="Letters, digits or . _ - @"
         onInput={(event) => setRoom(event.currentTarget.value)} />
-      <button type="submit">Go there</button>
+      <button type="submit">Go</button>
     </form>
   );
 }
