@@ -128,8 +128,9 @@ fn the_domain_has_no_float() {
 fn only_actors_hold_a_writer() {
     assert_none(&layers::only_owners_name_the_writer(&TREE.sources));
     assert_eq!(
-        layers::only_owners_name_the_writer(&product("src/admin/a.rs", "use journal::Writer;")).len(),
-        1
+        layers::only_owners_name_the_writer(&product("src/admin/a.rs", "use journal::{Append, Writer};"))
+            .len(),
+        2
     );
     assert_none(&layers::only_owners_name_the_writer(&product(
         "src/serve/wiring.rs",

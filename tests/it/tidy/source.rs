@@ -167,6 +167,8 @@ fn sources(metadata: &Value) -> Vec<Source> {
 
 /// Reads a file and the files of its modules. The first role a file is met in counts, but product wins over all.
 fn follow(file: &Path, is_root: bool, role: Role, found: &mut BTreeMap<String, Source>) {
+    // `#[path]` may go up; a file has one name here.
+    let Ok(file) = &fs::canonicalize(file) else { return };
     let path = relative(file);
     if found
         .get(&path)
@@ -360,10 +362,12 @@ fn end_of_item(trees: &[TokenTree], i: usize) -> usize {
 }
 
 fn relative(file: &Path) -> String {
-    file.strip_prefix(root())
-        .unwrap_or(file)
-        .to_string_lossy()
-        .replace('\\', "/")
+    static CLONE: LazyLock<PathBuf> = LazyLock::new(|| fs::canonicalize(root()).expect("the clone is there"));
+    let file = file
+        .strip_prefix(&*CLONE)
+        .or_else(|_| file.strip_prefix(root()))
+        .unwrap_or(file);
+    file.to_string_lossy().replace('\\', "/")
 }
 
 /// Every text file of the tree.
