@@ -10,8 +10,8 @@ use crate::failure::Failure;
 use crate::machine::said;
 use crate::process::Line;
 
-/// The oldest Node.js whose `node --test` and SDK tests work.
-const NODE_MAJOR_MIN: u32 = 20;
+/// The oldest Node.js that builds the page and runs the JavaScript tests: major, minor.
+const NODE_MIN: (u32, u32) = (20, 19);
 
 /// Something that has to be on the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,9 +39,12 @@ impl Tool {
         match self {
             Self::Node => match said("node", &["--version"]) {
                 None => Some("Node.js is not installed".into()),
-                Some(version) if node_major(&version) < NODE_MAJOR_MIN => Some(format!(
-                    "Node.js {version} is too old: {NODE_MAJOR_MIN} or newer is needed"
-                )),
+                Some(version) if node_version(&version) < NODE_MIN => {
+                    let (major, minor) = NODE_MIN;
+                    Some(format!(
+                        "Node.js {version} is too old: {major}.{minor} or newer is needed"
+                    ))
+                }
                 Some(_) => said("npm", &["--version"])
                     .is_none()
                     .then(|| "npm is not installed".into()),
@@ -59,13 +62,13 @@ impl Tool {
     }
 }
 
-fn node_major(version: &str) -> u32 {
-    let digits = version
+/// Major and minor of what `node --version` prints; 0.0 for what is none.
+fn node_version(version: &str) -> (u32, u32) {
+    let mut numbers = version
         .trim_start_matches('v')
         .split('.')
-        .next()
-        .unwrap_or_default();
-    digits.parse().unwrap_or(0)
+        .map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// Sees to it that the tool is there, or says what to install.
@@ -77,8 +80,14 @@ pub(crate) fn ensure(places: &Places, tool: Tool) -> Result<(), Failure> {
         return Ok(());
     };
     let packages = tool.packages().join(" ");
-    let advice =
-        format!("{trouble}: install it, on Debian with `apt-get install {packages}`, and run this again");
+    let elsewhere = if tool == Tool::Node {
+        " (before Debian 13 that is too old: see nodejs.org)"
+    } else {
+        ""
+    };
+    let advice = format!(
+        "{trouble}: install it, on Debian with `apt-get install {packages}`{elsewhere}, and run this again"
+    );
     if !can_install() {
         return Err(Failure::Missing(advice));
     }
@@ -90,11 +99,12 @@ pub(crate) fn ensure(places: &Places, tool: Tool) -> Result<(), Failure> {
             return Err(Failure::Missing(format!("{advice}\n  ({failure})")));
         }
     }
-    tool.trouble().map_or(Ok(()), |still| {
-        Err(Failure::Missing(format!(
-            "{still}, also after installing {packages}"
-        )))
-    })
+    match tool.trouble() {
+        None => Ok(()),
+        Some(still) => Err(Failure::Missing(format!(
+            "{still}, also after installing {packages}{elsewhere}"
+        ))),
+    }
 }
 
 fn can_install() -> bool {
@@ -103,12 +113,12 @@ fn can_install() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::node_major;
+    use super::{NODE_MIN, node_version};
 
     #[test]
     fn an_old_node_is_told_from_a_new_one() {
-        assert_eq!(node_major("v20.20.2"), 20);
-        assert_eq!(node_major("v9.1"), 9);
-        assert_eq!(node_major("strange"), 0);
+        assert!(node_version("v20.20.2") >= NODE_MIN && node_version("v24.0.0") >= NODE_MIN);
+        assert!(node_version("v18.20.4") < NODE_MIN && node_version("v9.1") < NODE_MIN);
+        assert_eq!(node_version("strange"), (0, 0));
     }
 }
