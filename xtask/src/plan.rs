@@ -91,7 +91,7 @@ const CONFORMANCE: &[(&str, &str)] = &[("CONFORMANCE_BIN", "{target}/debug/examp
 const SERVER: &[(&str, &str)] = &[("LIVEHOUSE_BIN", "{target}/debug/livehouse")];
 const BROWSER: &[(&str, &str)] = &[
     ("LIVEHOUSE_BIN", "{target}/debug/livehouse"),
-    ("SCREENSHOTS", "{target}/screenshots"),
+    ("LIVEHOUSE_SCREENSHOTS", "{target}/screenshots"),
 ];
 
 const fn rust(name: &'static str, command: &'static str, minutes: u64) -> Step {
@@ -131,8 +131,8 @@ pub(crate) const STEPS: &[Step] = &[
     alone("build", "cargo build --workspace --bins --examples --locked", 15),
     alone(
         "gateway-python",
-        "bash gateway/tests/upstream/run_python_suite.sh {target}/debug/examples/conformance",
-        5,
+        "sh gateway/tests/upstream/run_python_suite.sh {target}/debug/examples/conformance {target}/python-suite",
+        12,
     )
     .after(&["build"])
     .tool(Tool::Python),
