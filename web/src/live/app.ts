@@ -8,7 +8,7 @@ import { Notices } from "./notices";
 import { ID_PATTERN } from "./protocol";
 import { Room } from "./room";
 import { Session } from "./session";
-import { findDemo, userOfToken, type Demo } from "./tokens";
+import { findDemo, tokenOnce, userOfToken, type Demo } from "./tokens";
 
 export type Place =
   | { at: "starting" }
@@ -32,6 +32,10 @@ export class App {
   async start(): Promise<void> {
     this.#demo.value = await findDemo();
     addEventListener("popstate", () => this.#follow());
+    addEventListener("beforeunload", (event) => {
+      // What waits here would be forgotten: the browser asks before it lets that happen.
+      if (this.#session && this.#session.outbox.waiting > 0) event.preventDefault();
+    });
     this.#follow();
   }
 
@@ -98,7 +102,7 @@ export class App {
     const demo = this.#demo.value;
     const session = new Session({
       user,
-      getToken: async () => token ?? (await demo?.token(user)) ?? "",
+      getToken: token ? tokenOnce(token) : async () => (await demo?.token(user)) ?? "",
       notices: this.notices,
       endpoint: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/connection/websocket`,
     });

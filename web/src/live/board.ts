@@ -11,10 +11,15 @@ export interface Standing { entries: readonly BoardEntry[]; position: Position }
 export class Board {
   readonly #standing: Signal<Standing> = signal({ entries: [], position: 0 });
   readonly #subscription: Subscription;
+  /** The next standing counts whatever its position: the connection is new, and so may be the journal. */
+  #afresh = true;
 
   constructor(private readonly session: Session, private readonly name: string) {
     this.#subscription = session.subscription(`board:${name}`);
-    this.#subscription.on("subscribed", () => void this.#read());
+    this.#subscription.on("subscribed", () => {
+      this.#afresh = true;
+      void this.#read();
+    });
     this.#subscription.on("publication", ({ data }) => this.#take(data as BoardPublication));
     this.#subscription.subscribe();
   }
@@ -32,6 +37,8 @@ export class Board {
   }
 
   #take({ entries, position }: BoardAnswer | BoardPublication): void {
-    if (position >= this.#standing.value.position) this.#standing.value = { entries, position };
+    if (!this.#afresh && position < this.#standing.value.position) return;
+    this.#afresh = false;
+    this.#standing.value = { entries, position };
   }
 }

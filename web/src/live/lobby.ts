@@ -16,7 +16,7 @@ export class Lobby {
     void this.#refresh();
   }
 
-  /** Live rooms, hottest first; undefined before the first answer. */
+  /** Live rooms, hottest first, then those that only the user's follows name; undefined before the first answer. */
   get rooms(): ReadonlySignal<readonly RoomCard[] | undefined> { return this.#rooms; }
   /** Those of them whose streamer the user follows. */
   get followed(): ReadonlySignal<ReadonlySet<string>> { return this.#followed; }
@@ -29,11 +29,15 @@ export class Lobby {
   async #refresh(): Promise<void> {
     const [hot, followed] = await Promise.allSettled([
       this.session.query<{ rooms: RoomCard[] }>("room.list", { sort: "hot", limit: 50 }),
-      this.session.query<{ rooms: { room: string }[] }>("follow.live"),
+      this.session.query<{ rooms: RoomCard[] }>("follow.live"),
     ]);
     if (this.#closed) return;
-    if (hot.status === "fulfilled") this.#rooms.value = hot.value.rooms;
     if (followed.status === "fulfilled") this.#followed.value = new Set(followed.value.rooms.map(({ room }) => room));
+    if (hot.status === "fulfilled") {
+      const listed = new Set(hot.value.rooms.map(({ room }) => room));
+      const others = followed.status === "fulfilled" ? followed.value.rooms.filter(({ room }) => !listed.has(room)) : [];
+      this.#rooms.value = [...hot.value.rooms, ...others];
+    }
     this.#cancel = this.session.clock.after(LOBBY_REFRESH_MS, () => void this.#refresh());
   }
 }

@@ -37,7 +37,8 @@ export interface LiveInfo { session: number; title: string; since: number }
 export interface RoomInfo {
   room: string; live: LiveInfo | null; viewers: number; tickets: number; recent: RoomEvent[]; top: BoardEntry[];
 }
-export interface RoomCard { room: string; title: string; viewers: number; tickets: number; since: number }
+/** A live room of a list; `follow.live` names no numbers. */
+export interface RoomCard { room: string; title: string; viewers?: number; tickets?: number; since: number }
 export interface Gift { id: string; name: string; coins: number; tickets: number }
 export interface GiftAnswer { position: Position; coins: number; combo_total?: number }
 export interface WalletAnswer { coins: number; tickets: number; held: number; position: Position }

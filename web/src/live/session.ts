@@ -13,6 +13,9 @@ import type { BalancePublication, Gift, GiftAnswer, Publication, WalletAnswer } 
 import { Wallet } from "./wallet";
 import { inWords, wantsCoins } from "./words";
 
+/** The SDK's own code for a token that was refused. */
+const UNAUTHORIZED = 1;
+
 export type Connection =
   | { state: "connecting" }
   | { state: "online" }
@@ -145,9 +148,10 @@ export class Session {
       this.outbox.offline();
       this.#connection.value = { state: this.#wasOnline ? "reconnecting" : "connecting" };
     });
-    this.#sdk.on("disconnected", ({ reason }) => {
+    this.#sdk.on("disconnected", ({ code, reason }) => {
       this.outbox.offline();
-      this.#connection.value = { state: "refused", why: reason };
+      const why = code === UNAUTHORIZED ? "your access has ended, open the room again from your app" : reason;
+      this.#connection.value = { state: "refused", why };
     });
     this.#sdk.on("publication", ({ data }) => {
       const publication = data as Publication;

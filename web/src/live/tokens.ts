@@ -1,5 +1,7 @@
 // Where connection tokens come from: the demo's /dev endpoints, or a token that the platform handed to the page.
 
+import { UnauthorizedError } from "centrifuge";
+
 /** What the demo offers beside the public protocol. */
 export interface Demo {
   token(user: string): Promise<string>;
@@ -24,6 +26,17 @@ async function demoGrant(user: string, coins: number): Promise<void> {
   const query = `user=${encodeURIComponent(user)}&coins=${coins}`;
   const response = await fetch(`/dev/grant?${query}`, { method: "POST", cache: "no-store" });
   if (!response.ok) throw new Error(`the demo gave no coins: ${response.status}`);
+}
+
+/** Gives a token that cannot be renewed here: when the server wants another, the connection ends and says why. */
+export function tokenOnce(token: string): () => Promise<string> {
+  let left: string | undefined = token;
+  return async () => {
+    if (left === undefined) throw new UnauthorizedError("the access token has ended");
+    const given = left;
+    left = undefined;
+    return given;
+  };
 }
 
 /** The user that a JWT names, without checking it (the server does); none when it is no JWT. */

@@ -1,6 +1,7 @@
 // The chat: lines in the order of their positions, the user's own words on their way, and the place to write.
 
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { VNode } from "preact";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Line } from "../live/feed";
 import { CHAT_TEXT_CHARS_MAX } from "../live/limits";
 import type { Room } from "../live/room";
@@ -14,7 +15,8 @@ const STICKY_PX = 48;
 export function Chat({ room, session }: { room: Room; session: Session }) {
   const lines = room.lines.value;
   const pending = room.pendingChat.value;
-  const names = new Map(session.gifts.value.map((gift) => [gift.id, gift.name]));
+  const gifts = session.gifts.value;
+  const draw = useMemo(() => lineDrawer(new Map(gifts.map((gift) => [gift.id, gift.name])), session.user, room.id), [gifts, session, room]);
   const list = useRef<HTMLDivElement>(null);
   const [away, setAway] = useState(false);
   const toEnd = () => { if (list.current) list.current.scrollTop = list.current.scrollHeight; };
@@ -26,17 +28,29 @@ export function Chat({ room, session }: { room: Room; session: Session }) {
   return (
     <section class="chat" aria-label="Chat">
       <div class="lines" ref={list} role="log" tabIndex={0} aria-label="Messages" onScroll={scrolled}>
-       <ol data-testid="lines">
-        {lines.map((line) => <LineItem key={line.key} line={line} names={names} self={session.user} streamer={room.id} />)}
-        {pending.map((chat) => (
-          <li key={`p${chat.id}`} class="line chat-line pending" data-pending="1"><b style={`color:${colourOf(session.user)}`}>{session.user}</b> {chat.text}</li>
-        ))}
-       </ol>
+        <ol data-testid="lines">
+          {lines.map(draw)}
+          {pending.map((chat) => (
+            <li key={`p${chat.id}`} class="line chat-line pending" data-pending="1"><b style={`color:${colourOf(session.user)}`}>{session.user}</b> {chat.text}</li>
+          ))}
+        </ol>
       </div>
       {away && <button class="to-end" type="button" onClick={() => { setAway(false); toEnd(); }}>Newest ↓</button>}
       <Composer room={room} />
     </section>
   );
+}
+
+/** Draws each line once: lines never change, and what is the same is not compared again in a busy room. */
+function lineDrawer(names: Map<string, string>, self: string, streamer: string): (line: Line) => VNode {
+  const drawn = new WeakMap<Line, VNode>();
+  return (line) => {
+    const known = drawn.get(line);
+    if (known) return known;
+    const made = <LineItem key={line.key} line={line} names={names} self={self} streamer={streamer} />;
+    drawn.set(line, made);
+    return made;
+  };
 }
 
 function LineItem({ line, names, self, streamer }: { line: Line; names: Map<string, string>; self: string; streamer: string }) {

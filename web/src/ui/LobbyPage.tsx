@@ -59,8 +59,8 @@ function Poster({ card, first, followed, open, user }: {
           <span class="poster-name">{card.room}{followed && <em>Following</em>}</span>
           <span class="poster-title">{card.title || "Live"}</span>
           <span class="poster-facts">
-            <span><EyeSign />{compact(card.viewers)}<span class="hidden"> watching</span></span>
-            <span><TicketSign />{compact(card.tickets)}<span class="hidden"> tickets</span></span>
+            {card.viewers !== undefined && <span><EyeSign />{compact(card.viewers)}<span class="hidden"> watching</span></span>}
+            {card.tickets !== undefined && <span><TicketSign />{compact(card.tickets)}<span class="hidden"> tickets</span></span>}
             <span>{since(card.since, Date.now())}</span>
           </span>
         </span>
