@@ -95,6 +95,7 @@ function fly(layer: HTMLElement, flight: Flight): void {
   render(<GiftIcon gift={flight.gift} />, node);
   layer.append(node);
   const drift = (Math.random() - 0.5) * 160;
+  if (!grand) node.style.left = `${30 + Math.random() * 40}%`;
   const animation = grand
     ? node.animate([
         { transform: "translate(-50%, -20%) scale(0.2)", opacity: 0 },

@@ -1,7 +1,7 @@
 // What is the same everywhere: the house's name, the purse, who one is, and the state of the connection.
 
 import type { App } from "../live/app";
-import type { Session } from "../live/session";
+import type { Connection, Session } from "../live/session";
 import { exact } from "./format";
 import { CoinSign, Mark } from "./icons";
 import { Avatar } from "./Avatar";
@@ -46,18 +46,23 @@ export function Purse({ app, session }: { app: App; session: Session }) {
 export function ConnectionState({ session }: { session: Session }) {
   const connection = session.connection.value;
   const waiting = session.waiting.value;
-  let words = "";
-  if (connection.state === "connecting") words = "Connecting…";
-  if (connection.state === "reconnecting") {
-    words = waiting > 0 ? `Reconnecting… ${waiting} on the way` : "Reconnecting…";
-  }
-  if (connection.state === "refused") words = `Disconnected: ${connection.why}`;
+  const words = wordsOf(connection);
+  const late = connection.state === "reconnecting" && waiting > 0;
   return (
     <div class="connection" role="status" data-state={connection.state} data-waiting={waiting} data-testid="connection">
-      {words && <span class="connection-words"><i class="connection-dot" />{words}</span>}
+      {words && <span class="connection-words"><i class="connection-dot" />{words}{late && <span class="connection-waiting"> {waiting} on the way</span>}</span>}
       {connection.state === "refused" && (
         <button class="link" type="button" onClick={() => session.connect()}>Connect again</button>
       )}
     </div>
   );
+}
+
+function wordsOf(connection: Connection): string {
+  switch (connection.state) {
+    case "online": return "";
+    case "connecting": return "Connecting…";
+    case "reconnecting": return "Reconnecting…";
+    case "refused": return `Disconnected: ${connection.why}`;
+  }
 }
