@@ -70,6 +70,19 @@ describe("the room page", { timeout: 180_000 }, () => {
     await page.close();
   });
 
+  test("on_a_platform_a_token_in_the_address_enters_and_is_taken_out_of_it", async () => {
+    const token = await server.token("visitor");
+    const page = await annContext.newPage();
+    await page.route("**/dev/**", (route) => route.fulfill({ status: 404 }));
+    await page.goto(server.address);
+    await page.getByLabel("Your access token").waitFor();
+    await page.goto(`${server.address}/?room=star#token=${token}`);
+    await new RoomView(page).online();
+    assert.equal(page.url(), `${server.address}/?user=visitor&room=star`);
+    assert.equal(await page.getByRole("button", { name: "+1,000" }).count(), 0);
+    await page.close();
+  });
+
   test("a_streamer_goes_live_and_the_room_sees_it", async () => {
     await ann.page.getByText("The stage is dark").waitFor();
     assert.ok(await ann.page.locator("button.gift").first().isDisabled());

@@ -6,6 +6,8 @@ import { BOARD_ENTRIES } from "./limits";
 import type { BoardAnswer, BoardEntry, BoardPublication, Position } from "./protocol";
 import type { Session } from "./session";
 
+type Host = Pick<Session, "subscription" | "query" | "dropSubscription">;
+
 export interface Standing { entries: readonly BoardEntry[]; position: Position }
 
 export class Board {
@@ -14,7 +16,7 @@ export class Board {
   /** The next standing counts whatever its position: the connection is new, and so may be the journal. */
   #afresh = true;
 
-  constructor(private readonly session: Session, private readonly name: string) {
+  constructor(private readonly session: Host, private readonly name: string) {
     this.#subscription = session.subscription(`board:${name}`);
     this.#subscription.on("subscribed", () => {
       this.#afresh = true;

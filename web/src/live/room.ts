@@ -18,6 +18,11 @@ export interface PendingChat { id: number; text: string; position: Position | un
 /** One gift that flies over the stage. */
 export interface Flight { key: number; gift: string; coins: number; user: string }
 
+/** What a room needs of the session. */
+export type Host = Pick<
+  Session, "user" | "clock" | "notices" | "outbox" | "query" | "subscription" | "dropSubscription" | "refused"
+>;
+
 export class Room {
   readonly #live: Signal<LiveInfo | null | undefined> = signal(undefined);
   readonly #viewers: Signal<number> = signal(0);
@@ -37,7 +42,7 @@ export class Room {
   #nextKey = 1;
   #cancelPaint: Cancel | undefined;
 
-  constructor(readonly session: Session, readonly id: string) {
+  constructor(private readonly session: Host, readonly id: string) {
     this.#banners = new Banners(session.clock, () => { this.#shownBanners.value = this.#banners.shown; });
     this.#subscription = session.subscription(`room:${id}`);
     this.#subscription.on("subscribed", (context) => this.#subscribed(context));

@@ -67,6 +67,11 @@ export class Server {
     if (!response.ok) throw new Error(`no coins for ${user}: ${response.status} ${await response.text()}`);
   }
 
+  async token(user: string): Promise<string> {
+    const response = await fetch(`${this.address}/dev/token?user=${user}`);
+    return ((await response.json()) as { token: string }).token;
+  }
+
   async #serves(): Promise<boolean> {
     const response = await fetch(`${this.address}/readyz`).catch(() => undefined);
     return response?.ok ?? false;
