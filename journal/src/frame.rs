@@ -120,11 +120,6 @@ pub(crate) fn sequence(bytes: &[u8]) -> u64 {
     u64_at(bytes, SEQUENCE_AT)
 }
 
-/// The checksum of the frame that starts here.
-pub(crate) fn crc(bytes: &[u8]) -> u32 {
-    u32_at(bytes, 0)
-}
-
 /// The length that the frame at the start of `bytes` claims, if it can be read and is not absurd.
 pub(crate) fn claimed_length(bytes: &[u8]) -> Option<usize> {
     (bytes.len() >= HEAD_BYTES)

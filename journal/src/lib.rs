@@ -6,6 +6,9 @@
 
 mod batch;
 pub mod codec;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+pub mod embedded;
 mod error;
 mod frame;
 pub mod limits;

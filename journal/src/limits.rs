@@ -12,3 +12,31 @@ pub const APPEND_BYTES_MAX: usize = 1 << 20;
 pub const BATCH_BYTES_MAX: usize = 2 << 20;
 
 const _: () = assert!(APPEND_BYTES_MAX <= BATCH_BYTES_MAX);
+/// Appends that one batch may hold; more wait for the next one.
+pub const BATCH_APPENDS_MAX: usize = 16_384;
+/// Appends that may wait for the writer; one more is refused (busy).
+pub const QUEUE_APPENDS_MAX: usize = 131_072;
+/// Bytes of records that may wait for the writer; more are refused (busy).
+pub const QUEUE_BYTES_MAX: usize = 32 << 20;
+/// Bytes of the newest batches kept in memory, so that tails near the head read no disk; older ones are read from it.
+pub const RECENT_BYTES_MAX: usize = 32 << 20;
+/// Batches that may be durable but not yet published; then the writer waits.
+pub const UNPUBLISHED_BATCHES_MAX: usize = 4;
+/// Streams whose version the writer remembers without asking the index (twice as many at most).
+pub const STREAM_HEADS_MAX: usize = 400_000;
+/// Size of a segment after which the next one is begun, in bytes.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 256 << 20;
+/// Largest size of a segment that may be asked for, in bytes: places in a segment are kept in 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 2 << 30;
+/// Smallest size of a segment that may be asked for, in bytes.
+pub const SEGMENT_BYTES_MIN: u64 = 4 << 10;
+/// Snapshots that may wait to be kept; further ones are dropped.
+pub const SNAPSHOT_QUEUE_MAX: usize = 16_384;
+/// Bytes of snapshots that may wait to be kept; further ones are dropped.
+pub const SNAPSHOT_QUEUE_BYTES_MAX: usize = 32 << 20;
+/// Bytes of one batch that a tail hands out when it has to read the disk.
+pub const TAIL_BYTES: usize = 1 << 20;
+
+// A stream forgotten by the writer must be in the index already.
+const _: () = assert!(BATCH_APPENDS_MAX * (UNPUBLISHED_BATCHES_MAX + 2) < STREAM_HEADS_MAX);
+const _: () = assert!(SEGMENT_BYTES_MAX + (BATCH_BYTES_MAX as u64) + 4_096 < u32::MAX as u64);

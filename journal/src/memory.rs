@@ -351,8 +351,12 @@ impl Reader for MemoryJournal {
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>> {
         let state = self.lock();
         let found = state.snapshots.get(stream).filter(|s| {
-            let records = state.shards.get(usize::from(s.position.shard));
-            records.is_some_and(|r| r.len() as u64 >= s.position.sequence)
+            let version = (s.version as usize).checked_sub(1);
+            let positions = state.streams.get(stream);
+            version
+                .zip(positions)
+                .and_then(|(at, positions)| positions.get(at))
+                == Some(&s.position)
         });
         Box::pin(std::future::ready(Ok(found.cloned())))
     }

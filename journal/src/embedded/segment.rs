@@ -1,0 +1,414 @@
+//! One segment with its file and its index, whichever state they are in. It reads; only the core writes.
+
+use std::io;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use bytes::Bytes;
+use domain::StreamId;
+
+use crate::storage::{Access, File, Storage, named, read_up_to, write_all_at};
+use crate::{Error, Position, Record, RecordBatch, Result, frame};
+
+use super::active::{ActiveIndex, BatchPlace, Hashing};
+use super::layout::{BATCH_HEADER_BYTES, BatchHeader, SegmentHeader, index_name, segment_name};
+use super::sealed::{self, IndexOf, Seal, SealedIndex, Source};
+use super::walk::{Progress, walk};
+
+/// The shard of the embedded engine.
+pub(crate) const SHARD: u16 = 0;
+/// Bytes read at first for one record; a longer one is read again.
+const RECORD_GUESS_BYTES: usize = 768;
+/// Records nearer than this to each other are read in one go.
+const NEAR_BYTES: u32 = 4_096;
+/// Most bytes read in one go for records of one stream.
+const SPAN_BYTES: u32 = 128 << 10;
+
+/// One segment.
+pub(crate) struct Segment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) file: Arc<dyn File>,
+    storage: Arc<dyn Storage>,
+    hashing: Hashing,
+    read_only: bool,
+    active: RwLock<Option<Arc<ActiveIndex>>>,
+    sealed: OnceLock<SealedIndex>,
+    pub(crate) seal: OnceLock<Seal>,
+}
+
+impl Segment {
+    /// A segment whose index is in memory.
+    pub(crate) fn active(
+        storage: &Arc<dyn Storage>,
+        header: SegmentHeader,
+        file: Arc<dyn File>,
+        index: ActiveIndex,
+        read_only: bool,
+    ) -> Self {
+        Self {
+            active: RwLock::new(Some(Arc::new(index))),
+            ..Self::bare(storage, header, file, read_only)
+        }
+    }
+
+    fn bare(storage: &Arc<dyn Storage>, header: SegmentHeader, file: Arc<dyn File>, read_only: bool) -> Self {
+        Self {
+            hashing: Hashing::of(header.journal),
+            header,
+            file,
+            storage: storage.clone(),
+            read_only,
+            active: RwLock::new(None),
+            sealed: OnceLock::new(),
+            seal: OnceLock::new(),
+        }
+    }
+
+    /// A sealed segment; its index is read, or made again when it is missing or damaged.
+    pub(crate) fn sealed(
+        storage: &Arc<dyn Storage>,
+        header: SegmentHeader,
+        file: Arc<dyn File>,
+        seal: Seal,
+        read_only: bool,
+    ) -> Result<Self> {
+        let segment = Self::bare(storage, header, file, read_only);
+        let of = segment.index_of(seal.clone());
+        _ = segment.seal.set(seal);
+        let on_disk = storage.open(&index_name(segment.number()), Access::Read);
+        let index = on_disk
+            .ok()
+            .and_then(|file| SealedIndex::open(Source::File(file), &of).ok());
+        let index = match index {
+            Some(index) => index,
+            None => {
+                let source = segment.remake_index(&of)?;
+                SealedIndex::open(source, &of)
+                    .map_err(|_| segment.damaged(0, "its index cannot be made".into()))?
+            }
+        };
+        _ = segment.sealed.set(index);
+        Ok(segment)
+    }
+
+    pub(crate) fn number(&self) -> u32 {
+        self.header.segment
+    }
+
+    pub(crate) fn first_sequence(&self) -> u64 {
+        self.header.first_sequence
+    }
+
+    fn index_of(&self, seal: Seal) -> IndexOf {
+        let SegmentHeader {
+            journal,
+            segment,
+            first_sequence,
+            ..
+        } = self.header;
+        IndexOf {
+            journal,
+            segment,
+            first_sequence,
+            seal,
+        }
+    }
+
+    pub(crate) fn damaged(&self, offset: u64, what: String) -> Error {
+        Error::Damaged {
+            path: self.storage.path(&segment_name(self.number())),
+            offset,
+            what,
+        }
+    }
+
+    fn io<T>(&self, outcome: io::Result<T>) -> Result<T> {
+        named(&*self.storage, &segment_name(self.number()), outcome)
+    }
+
+    /// Makes the index file of a segment that was sealed while it was open, and forgets the index in memory.
+    pub(crate) fn finish_index(&self) -> Result<()> {
+        let Some(seal) = self.seal.get().cloned() else {
+            return Ok(());
+        };
+        let Some(active) = self.in_memory() else {
+            return Ok(());
+        };
+        let of = self.index_of(seal);
+        let source = self.keep_index(sealed::image(&of, &active.sorted()));
+        let index = SealedIndex::open(source, &of);
+        let index = index.map_err(|_| self.damaged(0, "its index cannot be read back".into()))?;
+        _ = self.sealed.set(index);
+        *self.active.write().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// Makes the index again from the segment's records, every byte of which is checked.
+    fn remake_index(&self, of: &IndexOf) -> Result<Source> {
+        tracing::warn!(
+            segment = self.number(),
+            "the segment's index is missing or damaged and is made again"
+        );
+        let index = ActiveIndex::new(self.hashing);
+        let mut offset = 0;
+        let walked = walk(
+            &*self.file,
+            of.seal.len_bytes,
+            Progress::start(&self.header),
+            &mut |found| {
+                offset = found.header.offset;
+                add_to(&index, found.header, found.payload)
+            },
+        );
+        let (progress, flaw) = self.io(walked)?;
+        if let Some(flaw) = flaw {
+            return Err(self.damaged(flaw.offset, flaw.what));
+        }
+        if progress.chain != of.seal.chain {
+            return Err(self.damaged(offset, "its seal is not that of its records".into()));
+        }
+        Ok(self.keep_index(sealed::image(of, &index.sorted())))
+    }
+
+    /// Writes an index file; when that fails, the index stays in memory until the next start makes it again.
+    fn keep_index(&self, image: Vec<u8>) -> Source {
+        let in_memory = |image: Vec<u8>| Source::Memory(image.into());
+        if self.read_only {
+            return in_memory(image);
+        }
+        match self.write_index(&image) {
+            Ok(file) => Source::File(file),
+            Err(error) => {
+                tracing::warn!(segment = self.number(), %error, "the segment's index could not be written");
+                in_memory(image)
+            }
+        }
+    }
+
+    fn write_index(&self, image: &[u8]) -> io::Result<Arc<dyn File>> {
+        let name = index_name(self.number());
+        let made = format!("{name}.new");
+        // What a crash left behind is made again.
+        _ = self.storage.remove(&made);
+        let file = self.storage.create(&made)?;
+        write_all_at(&*file, image, 0)?;
+        file.sync()?;
+        self.storage.rename(&made, &name)?;
+        Ok(file)
+    }
+
+    fn in_memory(&self) -> Option<Arc<ActiveIndex>> {
+        self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes in a durable batch.
+    pub(crate) fn add(&self, place: BatchPlace, records: &[u8]) -> Result<()> {
+        let Some(index) = self.in_memory() else {
+            return Ok(());
+        };
+        index
+            .add(place, records)
+            .map_err(|what| self.damaged(u64::from(place.offset), what))
+    }
+
+    /// Asks the index file; a damaged one is made again, once.
+    fn ask<T>(
+        &self,
+        question: impl Fn(&SealedIndex) -> std::result::Result<T, sealed::Unusable>,
+    ) -> Result<T> {
+        let Some(index) = self.sealed.get() else {
+            return Err(self.damaged(0, "it has no index".into()));
+        };
+        if let Ok(answer) = question(index) {
+            return Ok(answer);
+        }
+        let Some(seal) = self.seal.get().cloned() else {
+            return Err(self.damaged(0, "it has no seal".into()));
+        };
+        index.replace(self.remake_index(&self.index_of(seal))?);
+        question(index).map_err(|_| self.damaged(0, "its index cannot be made".into()))
+    }
+
+    /// The last version of a stream in this segment.
+    pub(crate) fn last_version(&self, hash: u64, stream: &StreamId) -> Result<Option<u64>> {
+        if self.sealed.get().is_none()
+            && let Some(active) = self.in_memory()
+        {
+            return Ok(active.last_version(hash, stream));
+        }
+        for entry in self.ask(|index| index.streams(hash))? {
+            let first = self.ask(|index| index.offsets(&entry, 0, 1))?;
+            if self.records(&first)?.first().is_some_and(|r| r.stream == *stream) {
+                return Ok(Some(entry.first_version + u64::from(entry.count) - 1));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where up to `limit` records of a stream above a version stand; with the stream's first version here.
+    pub(crate) fn stream(
+        &self,
+        hash: u64,
+        stream: &StreamId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<(u64, Vec<u32>)>> {
+        if self.sealed.get().is_none()
+            && let Some(active) = self.in_memory()
+        {
+            return Ok(active.stream(hash, stream, after, limit));
+        }
+        let entries = self.ask(|index| index.streams(hash))?;
+        for entry in &entries {
+            let first = self.ask(|index| index.offsets(entry, 0, 1))?;
+            if self.records(&first)?.first().is_none_or(|r| r.stream != *stream) {
+                continue;
+            }
+            let skip = (after + 1)
+                .saturating_sub(entry.first_version)
+                .min(u64::from(entry.count)) as usize;
+            let offsets = self.ask(|index| index.offsets(entry, skip, limit))?;
+            return Ok(Some((entry.first_version, offsets)));
+        }
+        Ok(None)
+    }
+
+    /// The first record here that a command left in a stream.
+    pub(crate) fn command(&self, stream: &StreamId, stream_hash: u64, id: &str) -> Result<Option<Record>> {
+        let hash = self.hashing.command(stream_hash, id);
+        let offsets = match (self.sealed.get(), self.in_memory()) {
+            (None, Some(active)) => active.command(stream_hash, hash),
+            _ => self.ask(|index| index.command(hash))?,
+        };
+        for offset in offsets {
+            let record = self.records(&[offset])?.pop();
+            let wanted = |r: &Record| r.stream == *stream && r.cause.command_id.as_deref() == Some(id);
+            if let Some(record) = record.filter(wanted) {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads single records, each checked.
+    pub(crate) fn records(&self, offsets: &[u32]) -> Result<Vec<Record>> {
+        let mut records = Vec::with_capacity(offsets.len());
+        let mut rest = offsets;
+        while let Some(start) = rest.first() {
+            let near = rest.windows(2).take_while(|pair| {
+                pair[1].wrapping_sub(pair[0]) < NEAR_BYTES && pair[1] - start < SPAN_BYTES
+            });
+            let together = near.count() + 1;
+            let span = (rest[together - 1] - start) as usize + RECORD_GUESS_BYTES;
+            let bytes = self.bytes(u64::from(*start), span)?;
+            for offset in &rest[..together] {
+                records.push(self.record(*offset, &bytes[((offset - start) as usize).min(bytes.len())..])?);
+            }
+            rest = &rest[together..];
+        }
+        Ok(records)
+    }
+
+    /// The record at an offset, of which these bytes are the start, or all.
+    fn record(&self, offset: u32, bytes: &[u8]) -> Result<Record> {
+        let longer;
+        let bytes = match frame::claimed_length(bytes) {
+            Some(length) if length > bytes.len() && length <= crate::limits::BATCH_BYTES_MAX => {
+                longer = self.bytes(u64::from(offset), length)?;
+                &longer
+            }
+            _ => bytes,
+        };
+        match frame::check(bytes) {
+            Ok(length) => Ok(frame::read(&bytes[..length], SHARD).to_record()),
+            Err(what) => Err(self.damaged(u64::from(offset), what)),
+        }
+    }
+
+    fn bytes(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let read = self.io(read_up_to(&*self.file, &mut bytes, offset))?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// The records after a sequence, none above `upto`: whole batches as many as fit, at least one.
+    pub(crate) fn read(&self, after: u64, upto: u64, bytes_max: usize) -> Result<RecordBatch> {
+        let place = match (self.sealed.get(), self.in_memory()) {
+            (None, Some(active)) => active.batch(after + 1),
+            _ => self.ask(|index| index.batch(after + 1))?,
+        };
+        let Some(place) = place.map(u64::from) else {
+            return Err(self.damaged(0, format!("record {} is not in its index", after + 1)));
+        };
+        let mut bytes = self.bytes(place, bytes_max + BATCH_HEADER_BYTES)?;
+        let first = self.batch_at(&bytes, place)?;
+        if first.total_bytes() as usize > bytes.len() {
+            bytes = self.bytes(place, first.total_bytes() as usize)?;
+        }
+        let records = self.compact(&mut bytes, place, upto)?;
+        let checked = RecordBatch::checked(SHARD, first.first_sequence, Bytes::from(bytes).slice(records));
+        let batch = checked.map_err(|bad| self.damaged(place + bad.offset as u64, bad.what))?;
+        if batch.last().sequence <= after {
+            return Err(self.damaged(place, format!("record {} is missing", after + 1)));
+        }
+        Ok(batch.after(after).up_to(bytes_max))
+    }
+
+    fn batch_at(&self, bytes: &[u8], offset: u64) -> Result<BatchHeader> {
+        let header = BatchHeader::parse(bytes).map_err(|what| self.damaged(offset, what))?;
+        if (header.offset, header.segment) != (offset, self.number()) {
+            return Err(self.damaged(
+                offset,
+                format!("a batch of segment {} at {}", header.segment, header.offset),
+            ));
+        }
+        Ok(header)
+    }
+
+    /// Moves the records of all whole batches together, over the headers between them. Says where they are.
+    fn compact(&self, bytes: &mut [u8], place: u64, upto: u64) -> Result<std::ops::Range<usize>> {
+        let (mut from, mut to, mut last) = (0, BATCH_HEADER_BYTES, 0);
+        // What stands after `upto` may be half written: it is not even looked at.
+        while last < upto && from + BATCH_HEADER_BYTES <= bytes.len() {
+            let header = self.batch_at(&bytes[from..], place + from as u64)?;
+            let end = from + header.total_bytes() as usize;
+            if end > bytes.len() || header.last_sequence() > upto {
+                break;
+            }
+            last = header.last_sequence();
+            bytes.copy_within(from + BATCH_HEADER_BYTES..end, to);
+            to += end - from - BATCH_HEADER_BYTES;
+            from = end;
+        }
+        Ok(BATCH_HEADER_BYTES..to)
+    }
+
+    /// Position of the last record before this segment.
+    pub(crate) fn starts_after(&self) -> Position {
+        Position {
+            shard: SHARD,
+            sequence: self.first_sequence() - 1,
+        }
+    }
+}
+
+/// Adds a batch that a walk has found.
+pub(crate) fn add_to(
+    index: &ActiveIndex,
+    header: &BatchHeader,
+    payload: &[u8],
+) -> std::result::Result<(), String> {
+    if header.count == 0 {
+        return Ok(());
+    }
+    let offset = header.offset as u32;
+    let payload_offset = offset + BATCH_HEADER_BYTES as u32;
+    index.add(
+        BatchPlace {
+            first_sequence: header.first_sequence,
+            offset,
+            payload_offset,
+        },
+        payload,
+    )
+}

@@ -1,0 +1,82 @@
+//! The writer without threads, for simulations: the same core, driven one batch at a time. Never used by the server.
+
+use std::sync::{Arc, Mutex};
+
+use crate::{Error, Result};
+
+use super::core::Core;
+use super::queue::Queue;
+use super::shared::Shared;
+use super::snapshots::Keeper;
+use super::{EmbeddedReader, EmbeddedWriter, Opened, threads};
+
+/// Does the work of the engine's threads, when told. Dropping it is what a crash looks like from inside.
+pub struct Stepper {
+    core: Core,
+    shared: Arc<Shared>,
+    queue: Arc<Queue>,
+    keeper: Arc<Keeper>,
+    _lock: Box<dyn Send + Sync>,
+}
+
+impl Stepper {
+    /// Writes, publishes and completes the next batch, and keeps the snapshots that wait; `false` when nothing waited.
+    pub fn step(&mut self) -> bool {
+        let Some(fill) = self.queue.try_take() else {
+            return self.keeper.keep(&self.shared) > 0;
+        };
+        let durable = threads::commit(&mut self.core, &self.queue, fill);
+        let sealed = durable.sealed.clone();
+        threads::publish(&self.shared, &self.queue, durable);
+        if let Some(Err(error)) = sealed.map(|segment| segment.finish_index()) {
+            tracing::warn!(%error, "the index of a segment could not be made; the next start makes it");
+        }
+        self.keeper.keep(&self.shared);
+        true
+    }
+
+    /// Closes in good order: writes what waits, and says durably that all of it is.
+    ///
+    /// # Errors
+    /// When the storage fails; [`Error::Poisoned`] when it has failed before.
+    pub fn close(mut self) -> Result<()> {
+        self.queue.close();
+        while self.step() {}
+        self.shared.close();
+        match self.queue.poisoned() {
+            Some(poison) => Err(Error::Poisoned(poison)),
+            None => self.core.close(),
+        }
+    }
+}
+
+impl Opened {
+    pub(super) fn with_stepper(self) -> (EmbeddedReader, EmbeddedWriter, Stepper) {
+        let reader = self.reader();
+        let (epoch, queue, keeper) = (self.core.epoch(), self.queue.clone(), self.keeper.clone());
+        let writer = EmbeddedWriter {
+            epoch,
+            queue,
+            keeper,
+            threads: Mutex::new(None),
+        };
+        let Self {
+            lock,
+            core,
+            shared,
+            queue,
+            keeper,
+        } = self;
+        (
+            reader,
+            writer,
+            Stepper {
+                core,
+                shared,
+                queue,
+                keeper,
+                _lock: lock,
+            },
+        )
+    }
+}
