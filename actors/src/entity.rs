@@ -8,7 +8,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
 
 use crate::limits::SWEEP_INTERVAL_MS;
 use crate::registry::Registry;
-use crate::shell::{Shell, Suspended, Work};
+use crate::shell::{Resumption, Shell, Suspended, Work};
 use crate::{Kind, Post};
 
 /// What lies in a mailbox.
@@ -21,6 +21,23 @@ pub(crate) enum Letter<A: Kind> {
 
 impl<A: Kind> Message for Letter<A> {
     type Result = ();
+}
+
+/// What a shell can be made to do.
+enum Turn<A: Kind> {
+    Handle(Work<A>),
+    Resume(Resumption<A>),
+    Wake,
+}
+
+impl<A: Kind> Turn<A> {
+    fn take(self, shell: &mut Shell<A>) -> Option<Suspended<A>> {
+        match self {
+            Self::Handle(work) => shell.handle(work),
+            Self::Resume(resumption) => shell.resume(resumption),
+            Self::Wake => shell.wake(),
+        }
+    }
 }
 
 /// One actor.
@@ -46,8 +63,8 @@ impl<A: Kind> Entity<A> {
     }
 
     /// Runs the shell; a panic costs its state, which is replayed, and the command, which is told so.
-    fn run(&mut self, step: impl FnOnce(&mut Shell<A>) -> Option<Suspended<A>>, context: &mut Context<Self>) {
-        let ran = catch_unwind(AssertUnwindSafe(|| step(&mut self.shell)));
+    fn run(&mut self, turn: Turn<A>, context: &mut Context<Self>) {
+        let ran = catch_unwind(AssertUnwindSafe(|| turn.take(&mut self.shell)));
         let suspended = ran.unwrap_or_else(|_| {
             self.registry.house().stats.panics.add_one();
             tracing::error!(kind = A::KIND.name(), key = %self.shell.key(), "an actor panicked: it is replayed");
@@ -55,9 +72,8 @@ impl<A: Kind> Entity<A> {
             None
         });
         if let Some(suspended) = suspended {
-            let resumed = wrap_future(suspended).map(|resumption, entity: &mut Self, context| {
-                entity.run(|shell| shell.resume(resumption), context)
-            });
+            let resumed = wrap_future(suspended)
+                .map(|resumption, entity: &mut Self, context| entity.run(Turn::Resume(resumption), context));
             context.wait(resumed);
         }
         self.arm_for_wake();
@@ -78,7 +94,7 @@ impl<A: Kind> Entity<A> {
 
     fn tick(&mut self, context: &mut Context<Self>) {
         self.tick_at_ms = i64::MAX;
-        self.run(Shell::wake, context);
+        self.run(Turn::Wake, context);
         if context.waiting() {
             return self.arm(self.registry.now_ms());
         }
@@ -122,7 +138,7 @@ impl<A: Kind> Handler<Letter<A>> for Entity<A> {
         self.received = self.received.wrapping_add(1);
         match letter {
             Letter::Work(work) => {
-                self.run(|shell| shell.handle(work), context);
+                self.run(Turn::Handle(work), context);
                 self.used_at_ms = self.used_at_ms.max(self.shell.seen_ms());
             }
             Letter::Tick => self.tick(context),

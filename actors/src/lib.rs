@@ -19,6 +19,8 @@ mod replay;
 pub mod settlement;
 mod shell;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 pub use facade::{Actors, Config, Residents};
 pub use house::{Clock, House};

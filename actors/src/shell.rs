@@ -367,7 +367,8 @@ impl<A: Kind> Shell<A> {
         self.barrier(Barrier::new(
             Work::Command(job),
             move |work, outcome| match outcome {
-                Ok(_) => post.post(&key, work),
+                // It does not rest on what failed, if something did: it only waited for it.
+                Ok(_) | Err(Failure::Lost) => post.post(&key, work),
                 Err(error) => work.fail(error),
             },
         ));
