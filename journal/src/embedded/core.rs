@@ -24,6 +24,7 @@ use super::queue::{Fill, Waiting};
 use super::sealed::Seal;
 use super::segment::{SHARD, Segment};
 use super::shared::{Durable, Shared};
+use super::walk::Progress;
 
 /// Where the journal ends.
 #[derive(Debug, Clone)]
@@ -33,6 +34,19 @@ pub(crate) struct End {
     pub(crate) chain: Chain,
     pub(crate) epoch: Epoch,
     pub(crate) recorded_at_ms: i64,
+}
+
+impl End {
+    /// Where a walk has ended.
+    pub(crate) fn of(progress: &Progress) -> Self {
+        Self {
+            offset: progress.offset,
+            next_sequence: progress.next_sequence,
+            chain: progress.chain,
+            epoch: progress.epoch,
+            recorded_at_ms: progress.recorded_at_ms,
+        }
+    }
 }
 
 /// See the module.

@@ -37,6 +37,7 @@ use self::shared::Shared;
 use self::snapshots::{DiskSnapshots, Keeper, MemorySnapshots, NoSnapshots, SnapshotStore};
 
 pub use self::reader::EmbeddedReader;
+pub use self::recover::Repairs;
 pub use self::stepper::Stepper;
 pub use self::verify::{Verified, verify, verify_storage};
 pub use self::writer::EmbeddedWriter;
@@ -167,11 +168,9 @@ impl Embedded {
     /// # Errors
     /// As of [`Self::open_read_only`].
     pub fn read_only(storage: Arc<dyn Storage>) -> Result<EmbeddedReader> {
-        let Recovered { id, segments, end } = Recovery {
-            storage: &storage,
-            read_only: true,
-        }
-        .run(None)?;
+        let Recovered {
+            id, segments, end, ..
+        } = Recovery::new(&storage, true).run(None)?;
         let head = end.next_sequence - 1;
         let shared = Shared::new(id, head, segments, RECENT_BYTES_MAX, Arc::new(NoSnapshots));
         shared.close();
@@ -188,6 +187,7 @@ struct Opened {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
     keeper: Arc<Keeper>,
+    repairs: Repairs,
 }
 
 impl Opened {
@@ -213,11 +213,12 @@ impl Opened {
             id,
             now_ms: (options.clock)(),
         };
-        let Recovered { id, segments, end } = Recovery {
-            storage: &storage,
-            read_only: false,
-        }
-        .run(Some(birth))?;
+        let Recovered {
+            id,
+            segments,
+            end,
+            repairs,
+        } = Recovery::new(&storage, false).run(Some(birth))?;
         let Some(last) = segments.last().cloned() else {
             return Err(Error::Unusable {
                 path: storage.path("."),
@@ -242,6 +243,7 @@ impl Opened {
             shared,
             queue: Arc::new(Queue::new(options.bounds())),
             keeper: Arc::default(),
+            repairs,
         })
     }
 

@@ -4,6 +4,7 @@
 //! batch at the end of the last segment, with no batch after it. Anything else is an error that names file and offset;
 //! nothing is deleted on doubt.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::limits::BATCH_BYTES_MAX;
@@ -24,8 +25,24 @@ use super::walk::{Flaw, Progress, any_batch_after, walk};
 pub(crate) const IDENTITY: &str = "identity";
 const IDENTITY_NEW: &str = "identity.new";
 
+/// What an opening had to put right after a crash. None of it ever touches what was acknowledged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Bytes of a torn batch that were cut off.
+    pub torn_tail_bytes: u64,
+    /// A full segment's missing seal was written.
+    pub seals_completed: u32,
+    /// A segment whose header never became durable was removed.
+    pub segments_stillborn: u32,
+    /// The journal itself was only half made.
+    pub journals_stillborn: u32,
+    /// The last batch was written again, for nobody knows whether its sync succeeded.
+    pub batches_written_again: u32,
+}
+
 /// A directory that was found good.
 pub(crate) struct Recovered {
+    pub(crate) repairs: Repairs,
     pub(crate) id: JournalId,
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) end: End,
@@ -42,9 +59,24 @@ pub(crate) struct Recovery<'a> {
     pub(crate) storage: &'a Arc<dyn Storage>,
     /// Nothing is written: no torn tail is cut, no seal completed, no index kept.
     pub(crate) read_only: bool,
+    pub(crate) repairs: Cell<Repairs>,
 }
 
-impl Recovery<'_> {
+impl<'a> Recovery<'a> {
+    pub(crate) fn new(storage: &'a Arc<dyn Storage>, read_only: bool) -> Self {
+        Self {
+            storage,
+            read_only,
+            repairs: Cell::default(),
+        }
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Repairs)) {
+        let mut repairs = self.repairs.get();
+        note(&mut repairs);
+        self.repairs.set(repairs);
+    }
+
     /// Opens the journal; makes it first when the directory is empty and `birth` says how.
     pub(crate) fn run(&self, birth: Option<Birth>) -> Result<Recovered> {
         let names = self.named(".", self.storage.list())?;
@@ -75,6 +107,7 @@ impl Recovery<'_> {
             [1] if self.length(1)? <= SEGMENT_HEADER_BYTES as u64 => {
                 // The process died while it made the journal: nothing was ever written into it.
                 self.named(&segment_name(1), self.storage.remove(&segment_name(1)))?;
+                self.note(|repairs| repairs.journals_stillborn += 1);
             }
             _ => {
                 let what = "segments without the identity file: restore it from a backup";
@@ -117,7 +150,12 @@ impl Recovery<'_> {
         }
         let (segment, end) = self.last_segment(id, *last, before.as_ref())?;
         segments.push(Arc::new(segment));
-        Ok(Recovered { id, segments, end })
+        Ok(Recovered {
+            repairs: self.repairs.get(),
+            id,
+            segments,
+            end,
+        })
     }
 
     /// The segments that the journal consists of: without gap, and with the last one.
@@ -134,6 +172,7 @@ impl Recovery<'_> {
             if !self.read_only {
                 self.named(&segment_name(last), self.storage.remove(&segment_name(last)))?;
             }
+            self.note(|repairs| repairs.segments_stillborn += 1);
             numbers.pop();
         }
         if let Some(last) = numbers.last()
@@ -195,7 +234,7 @@ impl Recovery<'_> {
         let length = self.length(number)?;
         let walked = walk(file, length, Progress::start(header), &mut |_| Ok(()));
         let (progress, flaw) = self.named(&segment_name(number), walked)?;
-        let end = end_of(&progress);
+        let end = End::of(&progress);
         let mut seal = seal_header(header, &end, progress.next_sequence);
         let bytes = seal.encode(&end.chain);
         let torn = length - progress.offset;
@@ -211,8 +250,17 @@ impl Recovery<'_> {
             return Err(self.damaged(number, progress.offset, what.into()));
         }
         if !self.read_only {
+            // The seal says that the next segment is there: that must be so first, whatever became of its own sync.
+            self.copy_onto_itself(
+                &*self.file(number + 1)?,
+                number + 1,
+                0,
+                SEGMENT_HEADER_BYTES as u64,
+            )?;
+            self.named(".", self.storage.sync_dir())?;
             let written = write_all_at(file, &bytes, end.offset).and_then(|()| file.sync());
             self.named(&segment_name(number), written)?;
+            self.note(|repairs| repairs.seals_completed += 1);
         }
         Ok(Seal {
             len_bytes: end.offset + BATCH_HEADER_BYTES as u64,
@@ -230,18 +278,51 @@ impl Recovery<'_> {
         self.named(&name, file.sync())?;
         let header = self.header(id, number, before)?;
         let index = ActiveIndex::new(Hashing::of(id));
+        let mut last_batch = 0;
         let walked = walk(&*file, length, Progress::start(&header), &mut |found| {
+            last_batch = found.header.offset;
             add_to(&index, found.header, found.payload)
         });
         let (progress, flaw) = self.named(&name, walked)?;
         if let Some(flaw) = flaw {
             self.cut_torn_tail(&*file, length, &progress, flaw)?;
         }
-        let end = end_of(&progress);
+        if !self.read_only {
+            self.write_again(&*file, number, last_batch, progress.offset)?;
+        }
+        let end = End::of(&progress);
         Ok((
             Segment::active(self.storage, header, file, index, self.read_only),
             end,
         ))
+    }
+
+    /// A sync that failed may have left bytes in the system's cache that it believes to be on the disk: they are read,
+    /// and a later sync does not write them. Only what was written last can be such bytes, so it is written again: the
+    /// last batch; or, when the last segment has none, its header and the seal before it. And the length is set again,
+    /// by way of another one, for the same may have happened to an earlier cut.
+    fn write_again(&self, file: &dyn File, number: u32, from: u64, to: u64) -> Result<()> {
+        let name = segment_name(number);
+        self.named(&name, file.set_len(to + 1).and_then(|()| file.set_len(to)))?;
+        self.copy_onto_itself(file, number, from, to)?;
+        if from == 0 && number > 1 {
+            let (file, length) = (self.file(number - 1)?, self.length(number - 1)?);
+            self.copy_onto_itself(
+                &*file,
+                number - 1,
+                length.saturating_sub(BATCH_HEADER_BYTES as u64),
+                length,
+            )?;
+        }
+        self.note(|repairs| repairs.batches_written_again += 1);
+        Ok(())
+    }
+
+    fn copy_onto_itself(&self, file: &dyn File, number: u32, from: u64, to: u64) -> Result<()> {
+        let mut bytes = vec![0; (to - from) as usize];
+        let name = segment_name(number);
+        self.named(&name, read_up_to(file, &mut bytes, from))?;
+        self.named(&name, write_all_at(file, &bytes, from).and_then(|()| file.sync()))
     }
 
     /// A flaw is a torn tail only if it is at most one batch long and no batch follows it.
@@ -262,6 +343,7 @@ impl Recovery<'_> {
         if self.read_only {
             return Ok(());
         }
+        self.note(|repairs| repairs.torn_tail_bytes += tail);
         self.named(&name, file.set_len(progress.offset).and_then(|()| file.sync()))
     }
 
@@ -341,14 +423,4 @@ pub(crate) fn segment_numbers(names: &[String]) -> Vec<u32> {
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| segment_number(name)).collect();
     numbers.sort_unstable();
     numbers
-}
-
-fn end_of(progress: &Progress) -> End {
-    End {
-        offset: progress.offset,
-        next_sequence: progress.next_sequence,
-        chain: progress.chain,
-        epoch: progress.epoch,
-        recorded_at_ms: progress.recorded_at_ms,
-    }
 }

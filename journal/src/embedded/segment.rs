@@ -10,6 +10,7 @@ use crate::storage::{Access, File, Storage, named, read_up_to, write_all_at};
 use crate::{Error, Position, Record, RecordBatch, Result, frame};
 
 use super::active::{ActiveIndex, BatchPlace, Hashing};
+use super::core::{End, seal_header};
 use super::layout::{BATCH_HEADER_BYTES, BatchHeader, SegmentHeader, index_name, segment_name};
 use super::sealed::{self, IndexOf, Seal, SealedIndex, Source};
 use super::walk::{Progress, walk};
@@ -80,11 +81,7 @@ impl Segment {
             .and_then(|file| SealedIndex::open(Source::File(file), &of).ok());
         let index = match index {
             Some(index) => index,
-            None => {
-                let source = segment.remake_index(&of)?;
-                SealedIndex::open(source, &of)
-                    .map_err(|_| segment.damaged(0, "its index cannot be made".into()))?
-            }
+            None => segment.keep_index(&of, segment.remake_index(&of)?)?,
         };
         _ = segment.sealed.set(index);
         Ok(segment)
@@ -134,54 +131,53 @@ impl Segment {
             return Ok(());
         };
         let of = self.index_of(seal);
-        let source = self.keep_index(sealed::image(&of, &active.sorted()));
-        let index = SealedIndex::open(source, &of);
-        let index = index.map_err(|_| self.damaged(0, "its index cannot be read back".into()))?;
+        let index = self.keep_index(&of, sealed::image(&of, &active.sorted()))?;
         _ = self.sealed.set(index);
         *self.active.write().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
 
     /// Makes the index again from the segment's records, every byte of which is checked.
-    fn remake_index(&self, of: &IndexOf) -> Result<Source> {
+    fn remake_index(&self, of: &IndexOf) -> Result<Vec<u8>> {
         tracing::warn!(
             segment = self.number(),
             "the segment's index is missing or damaged and is made again"
         );
         let index = ActiveIndex::new(self.hashing);
-        let mut offset = 0;
+        // Up to the seal, which may not be written yet: only its link is needed.
+        let records_end = of.seal.len_bytes - BATCH_HEADER_BYTES as u64;
         let walked = walk(
             &*self.file,
-            of.seal.len_bytes,
+            records_end,
             Progress::start(&self.header),
-            &mut |found| {
-                offset = found.header.offset;
-                add_to(&index, found.header, found.payload)
-            },
+            &mut |found| add_to(&index, found.header, found.payload),
         );
         let (progress, flaw) = self.io(walked)?;
         if let Some(flaw) = flaw {
             return Err(self.damaged(flaw.offset, flaw.what));
         }
-        if progress.chain != of.seal.chain {
-            return Err(self.damaged(offset, "its seal is not that of its records".into()));
+        let mut seal = seal_header(&self.header, &End::of(&progress), progress.next_sequence);
+        seal.encode(&progress.chain);
+        if seal.chain != of.seal.chain {
+            return Err(self.damaged(records_end, "its seal is not that of its records".into()));
         }
-        Ok(self.keep_index(sealed::image(of, &index.sorted())))
+        Ok(sealed::image(of, &index.sorted()))
     }
 
     /// Writes an index file; when that fails, the index stays in memory until the next start makes it again.
-    fn keep_index(&self, image: Vec<u8>) -> Source {
-        let in_memory = |image: Vec<u8>| Source::Memory(image.into());
-        if self.read_only {
-            return in_memory(image);
-        }
-        match self.write_index(&image) {
-            Ok(file) => Source::File(file),
-            Err(error) => {
-                tracing::warn!(segment = self.number(), %error, "the segment's index could not be written");
-                in_memory(image)
+    fn keep_index(&self, of: &IndexOf, image: Vec<u8>) -> Result<SealedIndex> {
+        let image: Arc<[u8]> = image.into();
+        let index = SealedIndex::open(Source::Memory(image.clone()), of);
+        let index = index.map_err(|_| self.damaged(0, "its index cannot be made".into()))?;
+        if !self.read_only {
+            match self.write_index(&image) {
+                Ok(file) => index.replace(Source::File(file)),
+                Err(error) => {
+                    tracing::warn!(segment = self.number(), %error, "the segment's index could not be written");
+                }
             }
         }
+        Ok(index)
     }
 
     fn write_index(&self, image: &[u8]) -> io::Result<Arc<dyn File>> {
@@ -224,7 +220,7 @@ impl Segment {
         let Some(seal) = self.seal.get().cloned() else {
             return Err(self.damaged(0, "it has no seal".into()));
         };
-        index.replace(self.remake_index(&self.index_of(seal))?);
+        index.replace(Source::Memory(self.remake_index(&self.index_of(seal))?.into()));
         question(index).map_err(|_| self.damaged(0, "its index cannot be made".into()))
     }
 

@@ -54,8 +54,10 @@ impl Opened {
     pub(super) fn with_stepper(self) -> (EmbeddedReader, EmbeddedWriter, Stepper) {
         let reader = self.reader();
         let (epoch, queue, keeper) = (self.core.epoch(), self.queue.clone(), self.keeper.clone());
+        let repairs = self.repairs;
         let writer = EmbeddedWriter {
             epoch,
+            repairs,
             queue,
             keeper,
             threads: Mutex::new(None),
@@ -66,6 +68,7 @@ impl Opened {
             shared,
             queue,
             keeper,
+            ..
         } = self;
         (
             reader,

@@ -89,6 +89,7 @@ impl Threads {
             shared,
             queue,
             keeper,
+            ..
         } = opened;
         let (to_publisher, durable) = sync_channel(UNPUBLISHED_BATCHES_MAX - 1);
         let (to_indexer, sealed) = sync_channel(1);
@@ -163,7 +164,7 @@ fn index_all(sealed: &Receiver<Arc<Segment>>) {
 impl Opened {
     pub(super) fn with_threads(self) -> crate::Result<(EmbeddedReader, EmbeddedWriter)> {
         let reader = self.reader();
-        let epoch = self.core.epoch();
+        let (epoch, repairs) = (self.core.epoch(), self.repairs);
         let started = Threads::start(self);
         let (threads, queue, keeper) = started.map_err(|source| Error::Io {
             path: "thread".into(),
@@ -173,6 +174,7 @@ impl Opened {
             reader,
             EmbeddedWriter {
                 epoch,
+                repairs,
                 queue,
                 keeper,
                 threads: Mutex::new(Some(threads)),

@@ -44,10 +44,7 @@ pub fn verify(dir: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<V
 /// # Errors
 /// As of [`verify`].
 pub fn verify_storage(storage: &Arc<dyn Storage>, mut progress: impl FnMut(u64, u64)) -> Result<Verified> {
-    let recovery = Recovery {
-        storage,
-        read_only: true,
-    };
+    let recovery = Recovery::new(storage, true);
     let id = recovery.identity()?;
     let names = named(&**storage, ".", storage.list())?;
     let numbers = segment_numbers(&names);

@@ -6,6 +6,7 @@ use domain::StreamId;
 
 use crate::{Append, Completion, Epoch, Refused, Snapshot, Writer};
 
+use super::Repairs;
 use super::queue::Queue;
 use super::snapshots::Keeper;
 use super::threads::Threads;
@@ -13,6 +14,7 @@ use super::threads::Threads;
 /// Appends to the embedded journal. Dropping it closes the journal in good order.
 pub struct EmbeddedWriter {
     pub(crate) epoch: Epoch,
+    pub(crate) repairs: Repairs,
     pub(crate) queue: Arc<Queue>,
     pub(crate) keeper: Arc<Keeper>,
     /// None when a stepper does the work.
@@ -28,6 +30,11 @@ impl EmbeddedWriter {
         if let Some(threads) = threads {
             threads.finish(&self.keeper);
         }
+    }
+
+    /// What the opening had to put right after a crash.
+    pub fn repairs(&self) -> Repairs {
+        self.repairs
     }
 
     /// Why nothing can be written any more, if a write or a sync has failed: the process must end.
