@@ -59,6 +59,7 @@ impl Feed {
             };
             scratch.clear();
             put_varint(scratch, before);
+            put_varint(scratch, (to - from) as u64);
             let mut last = before;
             for &place in self.places.range(from..to) {
                 put_varint(scratch, place - last);
@@ -72,6 +73,7 @@ impl Feed {
 
     fn load(&mut self, chunk: u64, mut value: &[u8]) -> Option<()> {
         let before = take_varint(&mut value)?;
+        let count = take_varint(&mut value)?;
         if self.places.is_empty() {
             self.floor = before;
             self.dropped = chunk * CHUNK;
@@ -81,9 +83,12 @@ impl Feed {
             return None;
         }
         let mut last = before;
-        while !value.is_empty() {
+        for _ in 0..count {
             last = last.checked_add(take_varint(&mut value)?)?;
             self.places.push_back(last);
+        }
+        if !value.is_empty() {
+            return None;
         }
         self.stored = self.dropped + self.places.len() as u64;
         Some(())

@@ -1,0 +1,329 @@
+//! The figure `rebuild`: all views from 10 M mixed events in a real embedded journal, beside the same fold into a store that
+//! keeps nothing. Also: opening the rebuilt views, and a check of them.
+//!
+//! `LIVEHOUSE_BENCH_EVENTS` sets another number of events; `LIVEHOUSE_BENCH_SCATTERED=1` lets everybody send to every
+//! room, which no crowd does, as the worst case for the rooms' boards.
+
+mod support;
+
+use std::ops::Bound;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use domain::event::{ChatSent, CoinsAdjusted, Followed, GiftSent, LiveStarted, TicketsCredited};
+use domain::{Event, GiftId, RoomId, SessionNumber, StreamId, UserId};
+use journal::embedded::{Embedded, EmbeddedWriter, Options as JournalOptions};
+use journal::{Append, Cause, Epoch, Expected, Reader, Writer};
+use projections::store::{Batch, Visit};
+use projections::{FjallStore, MemoryStore, Options, Runner, Stopper, ViewStore, check, rebuild};
+
+const USERS: usize = 100_000;
+const ROOMS: usize = 1_000;
+/// Rooms that one user watches and sends to.
+const ROOMS_PER_USER: usize = 4;
+/// 2025-11-21, a little after midnight in Shanghai; the events then cover two days.
+const BEGIN_MS: i64 = 1_763_656_200_000;
+const SPAN_MS: i64 = 2 * 86_400_000;
+
+fn main() {
+    let events: u64 = env("LIVEHOUSE_BENCH_EVENTS")
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(10_000_000);
+    let scattered = env("LIVEHOUSE_BENCH_SCATTERED").is_some();
+    support::machine();
+    let directory = support::directory();
+    let clock = Arc::new(AtomicI64::new(BEGIN_MS));
+    let ticking = clock.clone();
+    let journal_options = JournalOptions {
+        clock: Arc::new(move || ticking.load(Ordering::Relaxed)),
+        ..JournalOptions::default()
+    };
+    let (reader, writer) =
+        Embedded::open(directory.path().join("journal"), journal_options).expect("a journal");
+    let filled = Instant::now();
+    fill(&writer, events, scattered, &clock);
+    support::figure(
+        "appending the events first",
+        events as f64 / filled.elapsed().as_secs_f64(),
+        "events/s",
+    );
+    assert!(reader.head().get(0) >= events);
+
+    let empty: Arc<dyn ViewStore> = Arc::new(Forgetful::default());
+    let alone = rebuild(
+        &reader,
+        &empty,
+        &[],
+        Options::default(),
+        &Stopper::default(),
+        |_| {},
+    )
+    .expect("a fold");
+    let views = directory.path().join("views");
+    let store: Arc<dyn ViewStore> = Arc::new(FjallStore::open(&views).expect("a store"));
+    let report = rebuild(
+        &reader,
+        &store,
+        &[],
+        Options::default(),
+        &Stopper::default(),
+        |_| {},
+    )
+    .expect("a rebuild");
+    support::figure_beside(
+        &format!(
+            "rebuild of all views from {} events",
+            support::number(report.records as f64)
+        ),
+        report.rate(),
+        "events/s",
+        "the fold without storage",
+        alone.rate(),
+    );
+    assert_opened(&reader, &views, store);
+}
+
+/// Opens the rebuilt views anew, checks their sums, then compares them with a fresh fold.
+fn assert_opened(
+    reader: &(impl Reader + Clone + 'static),
+    views: &std::path::Path,
+    store: Arc<dyn ViewStore>,
+) {
+    drop(store);
+    let began = Instant::now();
+    let store: Arc<dyn ViewStore> = Arc::new(FjallStore::open(views).expect("a store"));
+    let runner = Runner::open(
+        Arc::new(reader.clone()),
+        store.clone(),
+        Options::default(),
+        Arc::new(()),
+    );
+    let runner = runner.expect("the views");
+    support::figure("opening the rebuilt views", began.elapsed().as_secs_f64(), "s");
+    {
+        let handle = runner.handle();
+        let views = handle.read();
+        let sums = views.balances().sums();
+        let added = (
+            u128::from(sums.granted - sums.taken - sums.spent),
+            u128::from(sums.credited),
+        );
+        assert_eq!(
+            views.balances().added_up(),
+            added,
+            "coins and tickets are conserved"
+        );
+    }
+    drop(runner);
+    let began = Instant::now();
+    let found = check(
+        reader,
+        &store,
+        &[],
+        Options::default(),
+        &Stopper::default(),
+        |_| {},
+    )
+    .expect("a check");
+    assert_eq!(found, [], "the rebuilt views equal a fresh fold");
+    let rate = reader.head().get(0) as f64 / began.elapsed().as_secs_f64();
+    support::figure("check of all views against a fresh fold", rate, "events/s");
+}
+
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// A crowd: who has what, so that the events are true.
+struct Crowd {
+    random: fastrand::Rng,
+    users: Vec<UserId>,
+    rooms: Vec<RoomId>,
+    coins: Vec<u64>,
+    tickets: Vec<u64>,
+    credited: Vec<u64>,
+    gift: GiftId,
+    scattered: bool,
+}
+
+impl Crowd {
+    fn new(scattered: bool) -> Self {
+        let users: Vec<UserId> = (0..USERS)
+            .map(|n| format!("user{n:06}").parse().expect("an id"))
+            .collect();
+        let rooms = users[..ROOMS].iter().map(RoomId::of).collect();
+        Self {
+            random: fastrand::Rng::with_seed(2),
+            rooms,
+            coins: vec![0; USERS],
+            tickets: vec![0; ROOMS],
+            credited: vec![0; ROOMS],
+            gift: "rose".parse().expect("an id"),
+            users,
+            scattered,
+        }
+    }
+
+    /// One of the few rooms that a user watches; low rooms are watched by more.
+    fn room_of(&mut self, user: usize) -> usize {
+        if self.scattered {
+            return self.random.usize(..ROOMS);
+        }
+        let which = self.random.usize(..ROOMS_PER_USER) as u64;
+        let mut watched = fastrand::Rng::with_seed(user as u64 * ROOMS_PER_USER as u64 + which);
+        watched.usize(..ROOMS).min(watched.usize(..ROOMS))
+    }
+
+    /// Event `n`: 80 % gifts, 14 % chats, 4 % follows, 2 % credits; a grant whenever somebody has run out of coins.
+    fn event(&mut self, n: u64) -> (StreamId, Event) {
+        if n <= ROOMS as u64 {
+            let streamer = &self.users[n as usize - 1];
+            let event = LiveStarted {
+                session: SessionNumber(1),
+                title: "a quiet evening".into(),
+            };
+            return (StreamId::streamer(streamer), event.into());
+        }
+        let user = self.random.usize(..USERS);
+        let room = self.room_of(user);
+        match self.random.u32(..100) {
+            0..80 => (StreamId::viewer(&self.users[user]), self.spend(user, room)),
+            80..94 => {
+                let (user, text) = (self.users[user].clone(), "what a song, again please".into());
+                (StreamId::room(&self.rooms[room]), ChatSent { user, text }.into())
+            }
+            94..98 => {
+                let streamer = self.users[room].clone();
+                (StreamId::viewer(&self.users[user]), Followed { streamer }.into())
+            }
+            _ => {
+                let tickets = std::mem::take(&mut self.credited[room]);
+                self.tickets[room] += tickets;
+                let tickets_total = self.tickets[room];
+                let event = TicketsCredited {
+                    shard: 0,
+                    after: 0,
+                    upto: n,
+                    gifts: 1,
+                    tickets,
+                    tickets_total,
+                };
+                (StreamId::streamer(&self.users[room]), event.into())
+            }
+        }
+    }
+
+    fn spend(&mut self, user: usize, room: usize) -> Event {
+        let count = self.random.u32(1..10);
+        let coins = u64::from(count) * 10;
+        let Some(coins_left) = self.coins[user].checked_sub(coins) else {
+            self.coins[user] += 5_000;
+            return CoinsAdjusted {
+                amount: 5_000,
+                coins_left: self.coins[user],
+                reason: "bench".into(),
+            }
+            .into();
+        };
+        self.coins[user] = coins_left;
+        self.credited[room] += coins / 2;
+        let (session, gift) = (SessionNumber(1), self.gift.clone());
+        let room = self.rooms[room].clone();
+        GiftSent {
+            room,
+            session,
+            gift,
+            count,
+            coins,
+            tickets: coins / 2,
+            coins_left,
+            combo: None,
+        }
+        .into()
+    }
+}
+
+/// Appends the crowd's events; the clock moves with them.
+fn fill(writer: &EmbeddedWriter, events: u64, scattered: bool, clock: &AtomicI64) {
+    let mut crowd = Crowd::new(scattered);
+    let done = Arc::new((AtomicU64::new(0), Mutex::new(()), Condvar::new()));
+    let cause = Cause {
+        command_id: None,
+        request_hash: 0,
+        actor: "bench".into(),
+    };
+    for n in 1..=events {
+        clock.store(
+            BEGIN_MS + (n as i128 * i128::from(SPAN_MS) / i128::from(events)) as i64,
+            Ordering::Relaxed,
+        );
+        let (stream, event) = crowd.event(n);
+        let epoch: Epoch = writer.epoch();
+        let mut append = Append {
+            stream,
+            expected: Expected::Any,
+            epoch,
+            cause: cause.clone(),
+            events: vec![event],
+        };
+        let told = done.clone();
+        let mut completion: journal::Completion = Box::new(move |outcome| {
+            outcome.expect("an append");
+            told.0.fetch_add(1, Ordering::AcqRel);
+            told.2.notify_one();
+        });
+        while let Err(refused) = writer.append(append, completion) {
+            (append, completion) = (refused.append, refused.done);
+            wait(&done);
+        }
+    }
+    while done.0.load(Ordering::Acquire) < events {
+        wait(&done);
+    }
+}
+
+/// Waits for a completion, or a moment.
+fn wait(done: &(AtomicU64, Mutex<()>, Condvar)) {
+    let guard = done.1.lock().expect("no panic in a completion");
+    drop(done.2.wait_timeout(guard, Duration::from_millis(1)));
+}
+
+/// A store that forgets what it is given, except what it is asked for during a fold: the fold without storage.
+#[derive(Default)]
+struct Forgetful {
+    meta: MemoryStore,
+}
+
+impl ViewStore for Forgetful {
+    fn get(&self, space: &str, key: &[u8]) -> projections::Result<Option<Vec<u8>>> {
+        self.meta.get(space, key)
+    }
+
+    fn scan(
+        &self,
+        space: &str,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        visit: &mut Visit<'_>,
+    ) -> projections::Result<()> {
+        self.meta.scan(space, from, to, visit)
+    }
+
+    fn commit(&self, batch: &Batch) -> projections::Result<()> {
+        std::hint::black_box(batch.len());
+        Ok(())
+    }
+
+    fn spaces(&self) -> projections::Result<Vec<String>> {
+        self.meta.spaces()
+    }
+
+    fn drop_space(&self, space: &str) -> projections::Result<()> {
+        self.meta.drop_space(space)
+    }
+
+    fn reset(&self) -> projections::Result<()> {
+        self.meta.reset()
+    }
+}

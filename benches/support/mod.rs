@@ -1,0 +1,63 @@
+//! How every figure is printed: its name, its value, its unit, its peer measured in the same run, and the machine.
+//!
+//! Shared by the programs in `benches/`, each of which uses what it needs.
+#![allow(dead_code)]
+
+use std::path::PathBuf;
+
+/// Prints the machine: model, cores, kernel. Once per program, before the figures.
+pub fn machine() {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let model = cpu
+        .lines()
+        .find_map(|l| l.strip_prefix("model name"))
+        .unwrap_or(": unknown");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    println!(
+        "machine: {}, {cores} cores, Linux {}",
+        model.trim_start_matches(['\t', ' ', ':']),
+        kernel.trim()
+    );
+}
+
+/// Prints one figure.
+pub fn figure(name: &str, value: f64, unit: &str) {
+    println!("{name}: {} {unit}", number(value));
+}
+
+/// Prints one figure beside its peer, with the ratio of the two.
+pub fn figure_beside(name: &str, value: f64, unit: &str, peer: &str, peer_value: f64) {
+    let ratio = value / peer_value;
+    println!(
+        "{name}: {} {unit}; {peer}: {} {unit}; ratio {ratio:.2}",
+        number(value),
+        number(peer_value)
+    );
+}
+
+/// A number as people read it: thousands apart, decimals only when it is small.
+pub fn number(value: f64) -> String {
+    if value < 100.0 {
+        return format!("{value:.2}");
+    }
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A directory on the disk that the build uses (not in memory), removed when it is dropped.
+pub fn directory() -> tempfile::TempDir {
+    let base = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    tempfile::Builder::new()
+        .prefix("bench-")
+        .tempdir_in(base)
+        .expect("a directory for the figures' data")
+}

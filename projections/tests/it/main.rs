@@ -1,0 +1,8 @@
+//! The views from outside: a journal in memory, a store, a runner that is turned by hand or on its thread.
+
+mod folding;
+mod live;
+mod model;
+mod properties;
+mod rebuilding;
+mod support;

@@ -1,0 +1,228 @@
+//! A plain model of the views: every answer is found by going through all events from the start. It shares no code with
+//! the folds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::{Event, StreamId};
+use journal::Reader;
+use journal::memory::MemoryJournal;
+use projections::views::{Board, Sort, Views};
+use projections::{Day, UtcOffset};
+
+use crate::support::*;
+
+pub(crate) const PEOPLE: [&str; 5] = ["ann", "bob", "cat", "dan", "eve"];
+
+struct Told {
+    sequence: u64,
+    at_ms: i64,
+    stream: StreamId,
+    event: Event,
+}
+
+fn told(journal: &MemoryJournal) -> Vec<Told> {
+    let decode = |r: &journal::Record| journal::codec::decode(&r.as_ref()).unwrap();
+    let tell = |r: journal::Record| Told {
+        sequence: r.position.sequence,
+        at_ms: r.recorded_at_ms,
+        event: decode(&r),
+        stream: r.stream,
+    };
+    journal.records(0).into_iter().map(tell).collect()
+}
+
+/// Panics when a view does not say what going through all events says.
+pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
+    let told = told(journal);
+    assert_eq!(told.len() as u64, journal.head().get(0));
+    for id in PEOPLE {
+        balance(&told, views, id);
+        relations(&told, views, id);
+        feed(&told, views, id);
+    }
+    live(&told, views);
+    let days: BTreeSet<_> = told
+        .iter()
+        .map(|t| Day::of(t.at_ms, UtcOffset::SHANGHAI))
+        .collect();
+    for day in days {
+        boards(&told, views, day);
+    }
+}
+
+fn balance(told: &[Told], views: &Views, id: &str) {
+    let (mut coins, mut tickets, mut changed) = (0, 0, 0);
+    for t in told.iter().filter(|t| t.stream.key == id) {
+        match &t.event {
+            Event::CoinsAdjusted(e) => (coins, changed) = (e.coins_left, t.sequence),
+            Event::GiftSent(e) => (coins, changed) = (e.coins_left, t.sequence),
+            Event::TicketsCredited(e) => (tickets, changed) = (e.tickets_total, t.sequence),
+            _ => {}
+        }
+    }
+    let is = views.balance(&user(id));
+    assert_eq!(
+        (is.coins, is.tickets, is.changed),
+        (coins, tickets, changed),
+        "balance of {id}"
+    );
+}
+
+fn relations(told: &[Told], views: &Views, id: &str) {
+    let mut followers: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
+    for t in told {
+        match &t.event {
+            Event::Followed(e) if e.streamer.as_str() == id => {
+                followers.insert(&t.stream.key, (t.sequence, t.at_ms));
+            }
+            Event::Unfollowed(e) if e.streamer.as_str() == id => {
+                followers.remove(&*t.stream.key);
+            }
+            _ => {}
+        }
+    }
+    let mut wanted: Vec<_> = followers
+        .iter()
+        .map(|(id, (seq, ms))| (*seq, *ms, (*id).to_owned()))
+        .collect();
+    wanted.sort_unstable_by(|a, b| b.cmp(a));
+    let wanted: Vec<_> = wanted.into_iter().map(|(_, ms, id)| (id, ms)).collect();
+    assert_eq!(views.follower_count(&user(id)), wanted.len() as u64);
+    for limit in [1, 2, 100] {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = views
+                .followers(&user(id), cursor.as_deref(), limit)
+                .unwrap()
+                .unwrap();
+            found.extend(page.entries.iter().map(|r| (r.user.to_string(), r.since_ms)));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, wanted, "followers of {id} by {limit}");
+    }
+    for other in PEOPLE {
+        let follows = followers.contains_key(other);
+        assert_eq!(views.follows(&user(other), &user(id)), follows);
+        let following = views.following(&user(other), None, 100).unwrap().unwrap();
+        assert_eq!(
+            following.entries.iter().any(|r| r.user.as_str() == id),
+            follows,
+            "{other} follows {id}"
+        );
+    }
+}
+
+fn shown(t: &Told, id: &str) -> bool {
+    match &t.event {
+        Event::GiftSent(e) => e.room.as_str() == id,
+        Event::ComboEnded(e) => e.room.as_str() == id,
+        Event::ChatSent(_) | Event::LiveStarted(_) | Event::LiveStopped(_) => t.stream.key == id,
+        _ => false,
+    }
+}
+
+fn feed(told: &[Told], views: &Views, id: &str) {
+    let wanted: Vec<_> = told
+        .iter()
+        .filter(|t| shown(t, id))
+        .map(|t| at(t.sequence))
+        .collect();
+    assert_eq!(
+        views.room_after(&room(id), at(0), usize::MAX).unwrap(),
+        wanted,
+        "feed of {id}"
+    );
+    for after in [3, 17] {
+        let later: Vec<_> = wanted
+            .iter()
+            .copied()
+            .filter(|p| p.sequence > after)
+            .take(4)
+            .collect();
+        assert_eq!(views.room_after(&room(id), at(after), 4).unwrap(), later);
+    }
+    assert_eq!(
+        views.room_newest(&room(id), 3),
+        wanted[wanted.len().saturating_sub(3)..]
+    );
+}
+
+fn live(told: &[Told], views: &Views) {
+    let mut live: BTreeMap<&str, (u64, u32, u64)> = BTreeMap::new();
+    for t in told {
+        match &t.event {
+            Event::LiveStarted(e) => _ = live.insert(&t.stream.key, (t.sequence, e.session.0, 0)),
+            Event::LiveStopped(_) => _ = live.remove(&*t.stream.key),
+            Event::GiftSent(e) => {
+                if let Some(entry) = live
+                    .get_mut(e.room.as_str())
+                    .filter(|entry| entry.1 == e.session.0)
+                {
+                    entry.2 += e.tickets;
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut hot: Vec<_> = live
+        .iter()
+        .map(|(id, (began, _, tickets))| (*tickets, *began, *id))
+        .collect();
+    hot.sort_unstable_by_key(|(tickets, began, _)| (std::cmp::Reverse(*tickets), *began));
+    let hot: Vec<_> = hot
+        .into_iter()
+        .map(|(tickets, _, id)| (id.to_owned(), tickets))
+        .collect();
+    let page = views.live_rooms(Sort::Hot, None, 100).unwrap().unwrap();
+    let found: Vec<_> = page
+        .entries
+        .into_iter()
+        .map(|r| (r.room.to_string(), r.session.tickets))
+        .collect();
+    assert_eq!(found, hot);
+}
+
+fn boards(told: &[Told], views: &Views, day: Day) {
+    let all = ["tickets".to_owned(), "coins".to_owned()]
+        .into_iter()
+        .chain(PEOPLE.map(|id| format!("room:{id}")));
+    for name in all {
+        let mut scores: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for t in told
+            .iter()
+            .filter(|t| Day::of(t.at_ms, UtcOffset::SHANGHAI) == day)
+        {
+            let Event::GiftSent(e) = &t.event else { continue };
+            let (who, amount) = match name.strip_prefix("room:") {
+                None if name == "tickets" => (e.room.to_string(), e.tickets),
+                Some(only) if only != e.room.as_str() => continue,
+                _ => (t.stream.key.to_string(), e.coins),
+            };
+            if amount > 0 {
+                let entry = scores.entry(who).or_default();
+                *entry = (entry.0 + amount, t.sequence);
+            }
+        }
+        let mut sorted: Vec<_> = scores.into_iter().collect();
+        sorted.sort_by_key(|(_, (score, reached))| (std::cmp::Reverse(*score), *reached));
+        let board: Board = name.parse().unwrap();
+        let top = views.board_top(&board, day, 0, 100).unwrap();
+        let found: Vec<_> = top
+            .iter()
+            .map(|s| (s.rank, s.user.to_string(), s.score))
+            .collect();
+        let wanted = (1u64..)
+            .zip(&sorted)
+            .map(|(rank, (id, (score, _)))| (rank, id.clone(), *score));
+        assert_eq!(found, wanted.collect::<Vec<_>>(), "board {name} of {day}");
+        for (rank, id, score) in &found {
+            assert_eq!(
+                views.board_rank(&board, day, &user(id)).unwrap(),
+                Some((*rank, *score))
+            );
+        }
+    }
+}
