@@ -152,13 +152,20 @@ impl Default for Config {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Text, filter: "info".into() }
+        Self {
+            format: LogFormat::Text,
+            filter: "info".into(),
+        }
     }
 }
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        Self { allowed_origins: Vec::new(), ping_seconds: 25, connections_max: 100_000 }
+        Self {
+            allowed_origins: Vec::new(),
+            ping_seconds: 25,
+            connections_max: 100_000,
+        }
     }
 }
 
@@ -169,15 +176,21 @@ impl Default for ActorsConfig {
 }
 
 fn default_gifts() -> Vec<Gift> {
-    [("heart", "Heart", 1), ("rose", "Rose", 10), ("beer", "Beer", 66), ("rocket", "Rocket", 1_000), ("castle", "Castle", 9_999)]
-        .into_iter()
-        .map(|(id, name, coins)| Gift {
-            id: id.parse().expect("the ids above are well formed"),
-            name: name.into(),
-            coins,
-            tickets: coins,
-        })
-        .collect()
+    [
+        ("heart", "Heart", 1),
+        ("rose", "Rose", 10),
+        ("beer", "Beer", 66),
+        ("rocket", "Rocket", 1_000),
+        ("castle", "Castle", 9_999),
+    ]
+    .into_iter()
+    .map(|(id, name, coins)| Gift {
+        id: id.parse().expect("the ids above are well formed"),
+        name: name.into(),
+        coins,
+        tickets: coins,
+    })
+    .collect()
 }
 
 /// A text that must not be seen.
@@ -189,6 +202,15 @@ impl Secret {
     /// Wraps a secret.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
+    }
+
+    /// A new secret that nobody knows.
+    pub fn random() -> Self {
+        Self(format!(
+            "{}{}",
+            uuid::Uuid::new_v4().simple(),
+            uuid::Uuid::new_v4().simple()
+        ))
     }
 
     /// The secret itself, for the one who checks with it.
@@ -211,16 +233,24 @@ impl Serialize for Secret {
 
 impl Config {
     /// Defaults, then the file, then the environment. A file that is named must exist; [`DEFAULT_FILE`] may be missing.
-    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self> {
         let (path, text) = match file {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("the configuration file {} cannot be read", path.display()))?;
                 (path, text)
             }
-            None => (Path::new(DEFAULT_FILE), std::fs::read_to_string(DEFAULT_FILE).unwrap_or_default()),
+            None => (
+                Path::new(DEFAULT_FILE),
+                std::fs::read_to_string(DEFAULT_FILE).unwrap_or_default(),
+            ),
         };
-        let mut table: toml::Table = text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+        let mut table: toml::Table = text
+            .parse()
+            .with_context(|| format!("{} is not TOML", path.display()))?;
         for (name, value) in environment {
             if let Some(name) = name.strip_prefix(ENV_PREFIX) {
                 set_from_environment(&mut table, name, &value)?;
@@ -250,7 +280,9 @@ impl Config {
         if let Some(secret) = &self.token.secret
             && secret.reveal().len() < TOKEN_SECRET_BYTES_MIN
         {
-            bail!("token.secret must have at least {TOKEN_SECRET_BYTES_MIN} bytes, as from `openssl rand -hex 32`");
+            bail!(
+                "token.secret must have at least {TOKEN_SECRET_BYTES_MIN} bytes, as from `openssl rand -hex 32`"
+            );
         }
         Ok(())
     }
@@ -259,13 +291,18 @@ impl Config {
 fn set_from_environment(table: &mut toml::Table, name: &str, value: &str) -> Result<()> {
     let Some((_, path)) = KEYS.iter().find(|(key, _)| *key == name) else {
         let known: Vec<_> = KEYS.iter().map(|(key, _)| format!("{ENV_PREFIX}{key}")).collect();
-        bail!("{ENV_PREFIX}{name} is not a setting. The settings are {}", known.join(", "));
+        bail!(
+            "{ENV_PREFIX}{name} is not a setting. The settings are {}",
+            known.join(", ")
+        );
     };
     let (last, parents) = path.split_last().expect("no path above is empty");
     let mut at = table;
     for parent in parents {
         let inner = at.entry(*parent).or_insert_with(|| toml::Table::new().into());
-        at = inner.as_table_mut().with_context(|| format!("{parent} is not a table in the file"))?;
+        at = inner
+            .as_table_mut()
+            .with_context(|| format!("{parent} is not a table in the file"))?;
     }
     at.insert((*last).to_owned(), literal(value));
     Ok(())
@@ -273,7 +310,10 @@ fn set_from_environment(table: &mut toml::Table, name: &str, value: &str) -> Res
 
 /// Numbers, booleans and lists are written as in TOML; everything else is text.
 fn literal(value: &str) -> toml::Value {
-    let parsed = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
+    let parsed = format!("v = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"));
     match parsed {
         Some(v @ (toml::Value::Integer(_) | toml::Value::Boolean(_) | toml::Value::Array(_))) => v,
         _ => toml::Value::String(value.to_owned()),
@@ -288,14 +328,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("livehouse.toml");
         std::fs::write(&path, file).unwrap();
-        Config::load(Some(&path), env.iter().map(|(k, v)| (k.to_string(), v.to_string())))
+        Config::load(
+            Some(&path),
+            env.iter().map(|(k, v)| (k.to_string(), v.to_string())),
+        )
     }
 
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
         let config = load(
             "listen = '127.0.0.1:9000'\n[gateway]\nping_seconds = 30",
-            &[("LIVEHOUSE_LISTEN", "127.0.0.1:9001"), ("LIVEHOUSE_GATEWAY_ALLOWED_ORIGINS", "['https://a.example']")],
+            &[
+                ("LIVEHOUSE_LISTEN", "127.0.0.1:9001"),
+                ("LIVEHOUSE_GATEWAY_ALLOWED_ORIGINS", "['https://a.example']"),
+            ],
         )
         .unwrap();
         assert_eq!(config.listen.port(), 9001);
@@ -316,7 +362,10 @@ mod tests {
         let error = format!("{:#}", load("lissten = 'x'", &[]).unwrap_err());
         assert!(error.contains("lissten"), "{error}");
         let error = format!("{:#}", load("", &[("LIVEHOUSE_LISSTEN", "x")]).unwrap_err());
-        assert!(error.contains("LIVEHOUSE_LISSTEN") && error.contains("LIVEHOUSE_LISTEN"), "{error}");
+        assert!(
+            error.contains("LIVEHOUSE_LISSTEN") && error.contains("LIVEHOUSE_LISTEN"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -325,7 +374,10 @@ mod tests {
             ("utc_offset_minutes = 900", "840"),
             ("[gateway]\nping_seconds = 1", "10 to 600"),
             ("[token]\nsecret = 'short'", "32 bytes"),
-            ("[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0", "coins must be"),
+            (
+                "[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0",
+                "coins must be",
+            ),
         ] {
             let error = format!("{:#}", load(file, &[]).unwrap_err());
             assert!(error.contains(word), "{error}");

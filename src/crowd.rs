@@ -114,19 +114,22 @@ impl Crowd {
 
 /// The `/dev` helpers of a demo server: tokens and coins for anybody.
 #[derive(Debug, Clone)]
-struct Dev {
-    server: String,
+pub struct Dev {
+    /// The server's address, as in `127.0.0.1:8000`.
+    pub server: String,
 }
 
 impl Dev {
-    async fn token(&self, user: &str) -> Result<String> {
+    /// A connection token for a user.
+    pub async fn token(&self, user: &str) -> Result<String> {
         let url = format!("http://{}/dev/token?user={user}", self.server);
         let body = http(move || ureq::get(&url).call()).await?;
         let token = body.get("token").and_then(|t| t.as_str());
         Ok(token.context("the server's /dev/token gave no token")?.to_owned())
     }
 
-    async fn grant(&self, user: &str, coins: u64) -> Result<()> {
+    /// Gives a user coins.
+    pub async fn grant(&self, user: &str, coins: u64) -> Result<()> {
         let url = format!("http://{}/dev/grant?user={user}&coins={coins}", self.server);
         http(move || ureq::post(&url).send_empty()).await.map(drop)
     }

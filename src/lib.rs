@@ -2,8 +2,17 @@
 //!
 //! Only here are the layers joined; only here is HTTP, clap and anyhow.
 
+pub mod audience;
+pub mod backend;
+pub mod cli;
 pub mod config;
 pub mod crowd;
+pub mod feed;
+pub mod http;
+pub mod platform;
 pub mod progress;
+pub mod pulse;
 pub mod rpc;
+pub mod serve;
 pub mod telemetry;
+pub mod tokens;

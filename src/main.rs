@@ -1,3 +1,15 @@
 //! Parses, runs, exits: 0 ok, 1 failed, 2 bad usage.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match livehouse::cli::run(livehouse::cli::Args::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("livehouse: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -38,14 +38,26 @@ impl Progress {
         let shown = if std::io::stderr().is_terminal() {
             let template = match unit {
                 Unit::Records => "{msg} [{bar:30}] {human_pos}/{human_len} records, {per_sec}, {eta} left",
-                Unit::Bytes => "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+                Unit::Bytes => {
+                    "{msg} [{bar:30}] {binary_bytes}/{binary_total_bytes}, {binary_bytes_per_sec}, {eta} left"
+                }
             };
             let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
-            Shown::Bar(ProgressBar::new(total).with_style(style.progress_chars("=> ")).with_message(label.clone()))
+            Shown::Bar(
+                ProgressBar::new(total)
+                    .with_style(style.progress_chars("=> "))
+                    .with_message(label.clone()),
+            )
         } else {
             Shown::Lines { last: Instant::now() }
         };
-        Self { label, unit, total, started: Instant::now(), shown }
+        Self {
+            label,
+            unit,
+            total,
+            started: Instant::now(),
+            shown,
+        }
     }
 
     /// So much is done, of so much.
@@ -58,7 +70,10 @@ impl Progress {
             }
             Shown::Lines { last } if last.elapsed() >= PLAIN_LINE_EVERY => {
                 *last = Instant::now();
-                eprintln!("{}", line(&self.label, self.unit, done, total, self.started.elapsed()));
+                eprintln!(
+                    "{}",
+                    line(&self.label, self.unit, done, total, self.started.elapsed())
+                );
             }
             Shown::Lines { .. } => {}
         }
@@ -69,7 +84,16 @@ impl Progress {
         match self.shown {
             Shown::Bar(bar) => bar.finish_and_clear(),
             Shown::Lines { .. } => {
-                eprintln!("{}", line(&self.label, self.unit, self.total, self.total, self.started.elapsed()));
+                eprintln!(
+                    "{}",
+                    line(
+                        &self.label,
+                        self.unit,
+                        self.total,
+                        self.total,
+                        self.started.elapsed()
+                    )
+                );
             }
         }
     }
@@ -77,7 +101,9 @@ impl Progress {
 
 fn line(label: &str, unit: Unit, done: u64, total: u64, elapsed: Duration) -> String {
     let rate = u128::from(done) * 1_000 / elapsed.as_millis().max(1);
-    let left_s = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or(0);
+    let left_s = u128::from(total.saturating_sub(done))
+        .checked_div(rate)
+        .unwrap_or(0);
     let unit = match unit {
         Unit::Records => "records",
         Unit::Bytes => "bytes",
@@ -93,6 +119,9 @@ mod tests {
     fn a_plain_line_tells_done_rate_and_time_left() {
         let text = line("rebuild", Unit::Records, 500, 2_000, Duration::from_secs(1));
         assert_eq!(text, "rebuild: 500 of 2000 records, 500/s, 3 s left");
-        assert_eq!(line("x", Unit::Bytes, 0, 0, Duration::ZERO), "x: 0 of 0 bytes, 0/s, 0 s left");
+        assert_eq!(
+            line("x", Unit::Bytes, 0, 0, Duration::ZERO),
+            "x: 0 of 0 bytes, 0/s, 0 s left"
+        );
     }
 }

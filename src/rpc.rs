@@ -5,9 +5,22 @@
 
 use std::borrow::Cow;
 
-use domain::Rejection;
+use bytes::Bytes;
+use domain::{Rejection, UserId};
+use serde::Serialize;
 
+use crate::platform::Platform;
+
+mod board;
+mod follow;
+mod gift;
+mod live;
 mod request;
+mod room;
+mod wallet;
+
+pub use board::now as board_now;
+pub use room::info as room_info;
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +31,46 @@ pub enum Failure {
     BadRequest(String),
     /// No such method.
     UnknownMethod,
-    /// The platform's own fault; the cause is in the log.
+    /// The platform's own fault; the cause is in the log. Sending the same command again, with the same id, is safe.
     Internal,
 }
 
 impl From<Rejection> for Failure {
     fn from(rejection: Rejection) -> Self {
         Self::Rejected(rejection)
+    }
+}
+
+impl From<actors::Failure> for Failure {
+    fn from(failure: actors::Failure) -> Self {
+        match failure {
+            actors::Failure::Rejected(rejection) => Self::Rejected(rejection),
+            broken if broken.is_retryable() => Self::Rejected(Rejection::Busy),
+            broken => {
+                tracing::error!("a command failed: {broken}");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl From<projections::Error> for Failure {
+    fn from(error: projections::Error) -> Self {
+        tracing::error!("a view cannot be read: {error}");
+        Self::Internal
+    }
+}
+
+impl From<journal::Error> for Failure {
+    fn from(error: journal::Error) -> Self {
+        tracing::error!("the journal cannot be read: {error}");
+        Self::Internal
+    }
+}
+
+impl From<projections::BadCursor> for Failure {
+    fn from(_: projections::BadCursor) -> Self {
+        Self::Rejected(Rejection::BadCursor)
     }
 }
 
@@ -41,4 +87,44 @@ impl Failure {
             Self::Internal => (100, "internal server error".into()),
         }
     }
+
+    /// Whether the same call may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Self::Rejected(rejection) => rejection.is_retryable(),
+            Self::Internal => true,
+            Self::BadRequest(_) | Self::UnknownMethod => false,
+        }
+    }
+}
+
+/// The outcome of one call: a JSON object.
+pub type Outcome = Result<Bytes, Failure>;
+
+/// Calls a method for a user. `data` is what the client sent: JSON text, or nothing.
+pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8]) -> Outcome {
+    match method {
+        "room.info" => room::info_of(platform, data).await,
+        "room.list" => room::list(platform, data),
+        "chat.send" => room::chat(platform, user, data).await,
+        "live.start" => live::start(platform, user, data).await,
+        "live.stop" => live::stop(platform, user, data).await,
+        "gift.catalog" => gift::catalog(platform),
+        "gift.send" => gift::send(platform, user, data).await,
+        "gift.combo_end" => gift::combo_end(platform, user, data).await,
+        "wallet.get" => wallet::get(platform, user, data).await,
+        "follow.add" => follow::add(platform, user, data).await,
+        "follow.remove" => follow::remove(platform, user, data).await,
+        "follow.list" => follow::list(platform, user, data),
+        "follow.live" => follow::live(platform, user),
+        "follower.list" => follow::followers(platform, data),
+        "board.get" => board::get(platform, data),
+        _ => Err(Failure::UnknownMethod),
+    }
+}
+
+/// An answer's JSON.
+fn json(answer: &impl Serialize) -> Outcome {
+    let text = serde_json::to_vec(answer).expect("answers are plain data");
+    Ok(text.into())
 }

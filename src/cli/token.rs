@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use domain::UserId;
 
 use crate::cli::Sources;
-use crate::config::TokenAlgorithm;
 use crate::tokens;
 
 /// Print a connection token for a user.
@@ -28,16 +27,14 @@ pub struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let config = args.sources.load()?;
-    if config.token.algorithm != TokenAlgorithm::HS256 {
-        bail!("token.algorithm is {:?}: only HS256 tokens can be signed here", config.token.algorithm);
-    }
-    let secret = config.token.secret.context("token.secret is not set: set it in the file or in LIVEHOUSE_TOKEN_SECRET")?;
-    println!("{}", tokens::sign(&secret, &args.user, args.ttl)?);
+    println!("{}", tokens::sign(&config.token, &args.user, args.ttl)?);
     Ok(ExitCode::SUCCESS)
 }
 
 fn parse_ttl(text: &str) -> Result<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit()).context("a time needs a unit: s, m, h or d")?;
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .context("a time needs a unit: s, m, h or d")?;
     let (number, unit) = text.split_at(split);
     let seconds = match unit {
         "s" => 1,
@@ -46,9 +43,15 @@ fn parse_ttl(text: &str) -> Result<Duration> {
         "d" => 86_400,
         _ => bail!("the unit must be s, m, h or d"),
     };
-    let number: u64 = number.parse().context("a time is a number and a unit, as in 15m")?;
-    let total = number.checked_mul(seconds).filter(|s| (1..=315_360_000).contains(s));
-    Ok(Duration::from_secs(total.context("a time must be 1 s to 3650 d")?))
+    let number: u64 = number
+        .parse()
+        .context("a time is a number and a unit, as in 15m")?;
+    let total = number
+        .checked_mul(seconds)
+        .filter(|s| (1..=315_360_000).contains(s));
+    Ok(Duration::from_secs(
+        total.context("a time must be 1 s to 3650 d")?,
+    ))
 }
 
 #[cfg(test)]

@@ -52,15 +52,24 @@ impl Client {
     /// Connects to `ws://SERVER/connection/websocket` with a token. `publications` counts what arrives.
     pub async fn connect(server: &str, token: &str, publications: Arc<AtomicU64>) -> Result<Self> {
         let url = format!("ws://{server}/connection/websocket");
-        let (socket, _) = tokio_tungstenite::connect_async(&url).await.with_context(|| format!("{url} does not answer"))?;
+        let (socket, _) = tokio_tungstenite::connect_async(&url)
+            .await
+            .with_context(|| format!("{url} does not answer"))?;
         let (sink, stream) = socket.split();
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let pending = Pending::default();
         let writer = tokio::spawn(write(sink, queue));
         let reader = tokio::spawn(read(stream, outgoing.clone(), pending.clone(), publications));
         let tasks = [writer.abort_handle(), reader.abort_handle()];
-        let client = Self { outgoing, pending, next_id: AtomicU32::new(1), tasks };
-        client.command("connect", json!({ "token": token, "name": "crowd" })).await?;
+        let client = Self {
+            outgoing,
+            pending,
+            next_id: AtomicU32::new(1),
+            tasks,
+        };
+        client
+            .command("connect", json!({ "token": token, "name": "crowd" }))
+            .await?;
         Ok(client)
     }
 
@@ -71,7 +80,9 @@ impl Client {
 
     /// Calls a method and waits for its result.
     pub async fn rpc(&self, method: &str, data: Value) -> Result<Value, RpcError> {
-        let mut result = self.command("rpc", json!({ "method": method, "data": data })).await?;
+        let mut result = self
+            .command("rpc", json!({ "method": method, "data": data }))
+            .await?;
         Ok(result.get_mut("data").map(Value::take).unwrap_or_default())
     }
 
@@ -86,10 +97,15 @@ impl Client {
         lock(&self.pending).insert(id, answer);
         let text = json!({ "id": id, name: request }).to_string();
         let exchange = async {
-            self.outgoing.send(Message::text(text)).await.map_err(|_| RpcError::Gone)?;
+            self.outgoing
+                .send(Message::text(text))
+                .await
+                .map_err(|_| RpcError::Gone)?;
             answered.await.map_err(|_| RpcError::Gone)
         };
-        let reply = tokio::time::timeout(TIMEOUT, exchange).await.unwrap_or(Err(RpcError::Gone));
+        let reply = tokio::time::timeout(TIMEOUT, exchange)
+            .await
+            .unwrap_or(Err(RpcError::Gone));
         lock(&self.pending).remove(&id);
         let mut reply = reply?;
         if let Some(error) = reply.get("error") {
@@ -138,7 +154,9 @@ async fn read(
     while let Some(Ok(message)) = stream.next().await {
         let Message::Text(frame) = message else { continue };
         for line in frame.split('\n').filter(|line| !line.is_empty()) {
-            let Ok(reply) = serde_json::from_str::<Value>(line) else { continue };
+            let Ok(reply) = serde_json::from_str::<Value>(line) else {
+                continue;
+            };
             if let Some(id) = reply.get("id").and_then(Value::as_u64) {
                 let waiting = u32::try_from(id).ok().and_then(|id| lock(&pending).remove(&id));
                 if let Some(waiting) = waiting {

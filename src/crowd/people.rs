@@ -11,23 +11,63 @@ use tokio::sync::watch;
 use crate::crowd::{Client, Dev, Plan, RpcError, Tally};
 
 const NAMES: [&str; 24] = [
-    "mika", "joan", "tariq", "lena", "bo", "yuki", "ines", "omar", "nora", "kai", "ada", "felix", "sora", "luca", "zoe",
-    "remy", "anya", "theo", "maya", "finn", "ruth", "ivo", "lin", "carla",
+    "mika", "joan", "tariq", "lena", "bo", "yuki", "ines", "omar", "nora", "kai", "ada", "felix", "sora",
+    "luca", "zoe", "remy", "anya", "theo", "maya", "finn", "ruth", "ivo", "lin", "carla",
 ];
-const STREAMERS: [&str; 8] = ["aurora", "dj-milo", "chef-ana", "pixelpaul", "nightowl", "coach-vee", "strings", "luna"];
+const STREAMERS: [&str; 8] = [
+    "aurora",
+    "dj-milo",
+    "chef-ana",
+    "pixelpaul",
+    "nightowl",
+    "coach-vee",
+    "strings",
+    "luna",
+];
 const TITLES: [&str; 8] = [
-    "Late night piano requests", "Vinyl only, all night", "Noodles from scratch", "Speedrun practice", "Stargazing chat",
-    "Morning stretch", "Cello by the window", "Painting your ideas",
+    "Late night piano requests",
+    "Vinyl only, all night",
+    "Noodles from scratch",
+    "Speedrun practice",
+    "Stargazing chat",
+    "Morning stretch",
+    "Cello by the window",
+    "Painting your ideas",
 ];
 const LINES: [&str; 24] = [
-    "hello from Lisbon!", "this one is my favourite", "first time here, hi", "can you play it again?", "so good",
-    "greetings from Osaka", "what a voice", "haha", "the lighting is perfect today", "encore!", "who else is at work",
-    "how long have you practised?", "wow", "that was smooth", "good evening everyone", "here after dinner",
-    "my cat is watching too", "sound is great", "10/10", "please say hi to Nora", "I missed the start", "love this room",
-    "see you tomorrow!", "one more, one more",
+    "hello from Lisbon!",
+    "this one is my favourite",
+    "first time here, hi",
+    "can you play it again?",
+    "so good",
+    "greetings from Osaka",
+    "what a voice",
+    "haha",
+    "the lighting is perfect today",
+    "encore!",
+    "who else is at work",
+    "how long have you practised?",
+    "wow",
+    "that was smooth",
+    "good evening everyone",
+    "here after dinner",
+    "my cat is watching too",
+    "sound is great",
+    "10/10",
+    "please say hi to Nora",
+    "I missed the start",
+    "love this room",
+    "see you tomorrow!",
+    "one more, one more",
 ];
 /// How often a gift is chosen, by its price: cheap ones often.
-const GIFTS: [(&str, u32); 5] = [("heart", 60), ("rose", 26), ("beer", 10), ("rocket", 3), ("castle", 1)];
+const GIFTS: [(&str, u32); 5] = [
+    ("heart", 60),
+    ("rose", 26),
+    ("beer", 10),
+    ("rocket", 3),
+    ("castle", 1),
+];
 
 /// The server's answer to a gift without enough coins, see docs/protocol.md.
 const NOT_ENOUGH_COINS: u64 = 414;
@@ -74,12 +114,21 @@ struct Person {
 
 impl Person {
     fn new(plan: Arc<Plan>, name: String, tally: Arc<Tally>, stop: watch::Receiver<bool>) -> Self {
-        Self { dev: Dev { server: plan.server.clone() }, plan, name, tally, stop }
+        Self {
+            dev: Dev {
+                server: plan.server.clone(),
+            },
+            plan,
+            name,
+            tally,
+            stop,
+        }
     }
 
     /// Connects, as often as it takes; none when it is time to go.
     async fn arrive(&self) -> Option<Client> {
-        self.sleep(Duration::from_millis(fastrand::u64(..ARRIVAL_SPREAD_MS))).await;
+        self.sleep(Duration::from_millis(fastrand::u64(..ARRIVAL_SPREAD_MS)))
+            .await;
         while !*self.stop.borrow() {
             match self.connect().await {
                 Ok(client) => {
@@ -158,13 +207,18 @@ impl Person {
 
     async fn chat(&self, client: &Client, room: &str) {
         let text = LINES[fastrand::usize(..LINES.len())];
-        if self.call(client, "chat.send", json!({ "room": room, "text": text })).await.is_ok() {
+        if self
+            .call(client, "chat.send", json!({ "room": room, "text": text }))
+            .await
+            .is_ok()
+        {
             self.tally.chats.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     async fn gift(&self, client: &Client, room: &str) {
-        self.send_gift(client, json!({ "room": room, "gift": some_gift(), "count": 1 })).await;
+        self.send_gift(client, json!({ "room": room, "gift": some_gift(), "count": 1 }))
+            .await;
     }
 
     /// Taps fast for a moment: cumulative totals of one combo.
@@ -174,7 +228,11 @@ impl Person {
         for _ in 0..fastrand::u32(3..20) {
             total += fastrand::u32(1..6);
             let combo = json!({ "id": id, "total": total });
-            self.send_gift(client, json!({ "room": room, "gift": "heart", "count": 1, "combo": combo })).await;
+            self.send_gift(
+                client,
+                json!({ "room": room, "gift": "heart", "count": 1, "combo": combo }),
+            )
+            .await;
             if !self.pause(Duration::from_millis(150)).await {
                 return;
             }
@@ -189,7 +247,10 @@ impl Person {
                 let us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
                 self.tally.ack_us.lock().await.saturating_record(us);
             }
-            Err(RpcError::Answered { code: NOT_ENOUGH_COINS, .. }) => {
+            Err(RpcError::Answered {
+                code: NOT_ENOUGH_COINS,
+                ..
+            }) => {
                 if let Err(error) = self.dev.grant(&self.name, self.plan.coins).await {
                     tracing::debug!(person = %self.name, "{error:#}");
                 }

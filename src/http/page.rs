@@ -24,23 +24,52 @@ newer), or by hand: <code>cd web &amp;&amp; npm ci &amp;&amp; npm run build</cod
 /// Serves a file of the page; every unknown path without a dot is the page itself, which has its own routes.
 pub(super) async fn serve(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
-    let name = if path.is_empty() || !path.contains('.') { INDEX } else { path };
+    let name = if path.is_empty() || !path.contains('.') {
+        INDEX
+    } else {
+        path
+    };
     let Some(file) = Page::get(name) else {
         return match name {
-            INDEX => HttpResponse::Ok().content_type("text/html; charset=utf-8").body(NOT_BUILT),
-            _ => HttpResponse::NotFound().content_type("text/plain").body("no such file\n"),
+            INDEX => HttpResponse::Ok()
+                .content_type("text/html; charset=utf-8")
+                .body(NOT_BUILT),
+            _ => HttpResponse::NotFound()
+                .content_type("text/plain")
+                .body("no such file\n"),
         };
     };
-    let digest: String = file.metadata.sha256_hash().iter().take(16).map(|b| format!("{b:02x}")).collect();
+    let digest: String = file
+        .metadata
+        .sha256_hash()
+        .iter()
+        .take(16)
+        .map(|b| format!("{b:02x}"))
+        .collect();
     let tag = format!("\"{digest}\"");
-    let cache = if name.starts_with(DIGESTED) { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let known = request.headers().get(IF_NONE_MATCH).is_some_and(|h| h.as_bytes() == tag.as_bytes());
-    let mut answer = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    answer.insert_header((CACHE_CONTROL, cache)).insert_header((ETAG, tag));
+    let cache = if name.starts_with(DIGESTED) {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let known = request
+        .headers()
+        .get(IF_NONE_MATCH)
+        .is_some_and(|h| h.as_bytes() == tag.as_bytes());
+    let mut answer = if known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    answer
+        .insert_header((CACHE_CONTROL, cache))
+        .insert_header((ETAG, tag));
     if known {
         return answer.finish();
     }
-    answer.content_type(content_type(name)).body(file.data.into_owned())
+    answer
+        .content_type(content_type(name))
+        .body(file.data.into_owned())
 }
 
 fn content_type(name: &str) -> &'static str {

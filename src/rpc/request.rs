@@ -1,6 +1,11 @@
 //! Reading what a client sent: syntax first, then meaning. A mistake is answered with the field that is wrong.
 
-use domain::{CommandId, Rejection};
+use std::str::FromStr;
+
+pub(super) use actors::Request;
+use compact_str::CompactString;
+use domain::ids::IdError;
+use domain::{CommandId, Rejection, UserId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -29,18 +34,42 @@ pub(super) struct Keyed<T> {
     pub(super) body: T,
 }
 
-/// A command as it goes to an actor: its id, and a digest of everything else, so that a reused id is seen.
+/// A command before it goes to an actor: its id, and a digest of everything else, so that a reused id is seen.
+#[derive(Debug)]
 pub(super) struct Command<T> {
-    pub(super) id: CommandId,
-    pub(super) request_hash: u64,
+    id: CommandId,
+    request_hash: u64,
     pub(super) body: T,
 }
 
+impl<T> Command<T> {
+    /// What the actor is told of who asks.
+    pub(super) fn request(&self, user: &UserId) -> Request {
+        Request {
+            command_id: Some(self.id.clone()),
+            request_hash: self.request_hash,
+            actor: CompactString::new(user.as_str()),
+        }
+    }
+}
+
+/// Reads an id of a user, room, gift or combo.
+pub(super) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Failure> {
+    text.parse().map_err(|_| Rejection::BadId.into())
+}
+
 /// Reads the data of a method that changes something.
-pub(super) fn parse_command<T: DeserializeOwned + Serialize>(method: &str, data: &[u8]) -> Result<Command<T>, Failure> {
+pub(super) fn parse_command<T: DeserializeOwned + Serialize>(
+    method: &str,
+    data: &[u8],
+) -> Result<Command<T>, Failure> {
     let Keyed { command_id, body } = parse::<Keyed<T>>(data)?;
     let id = command_id.parse().map_err(|_| Rejection::BadCommandId)?;
-    Ok(Command { id, request_hash: digest(method, &body), body })
+    Ok(Command {
+        id,
+        request_hash: digest(method, &body),
+        body,
+    })
 }
 
 /// Stable for ever: it is stored beside the effect and compared with that of a retry.
@@ -87,9 +116,17 @@ mod tests {
 
     #[test]
     fn the_digest_is_of_the_method_and_the_body_and_of_nothing_else() {
-        let read = |method, data: &str| parse_command::<Body>(method, data.as_bytes()).ok().unwrap().request_hash;
+        let read = |method, data: &str| {
+            parse_command::<Body>(method, data.as_bytes())
+                .ok()
+                .unwrap()
+                .request_hash
+        };
         let first = read("m", r#"{"command_id":"a","count":1}"#);
-        assert_eq!(first, read("m", r#"{ "count": 1, "command_id": "b", "unknown": [] }"#));
+        assert_eq!(
+            first,
+            read("m", r#"{ "count": 1, "command_id": "b", "unknown": [] }"#)
+        );
         assert_ne!(first, read("n", r#"{"command_id":"a","count":1}"#));
         assert_ne!(first, read("m", r#"{"command_id":"a","count":2}"#));
     }
@@ -104,7 +141,9 @@ mod tests {
             ("", "command_id"),
             ("{", "EOF"),
         ] {
-            let Err(Failure::BadRequest(text)) = parse_command::<Body>("m", data.as_bytes()) else { panic!("{data}") };
+            let Err(Failure::BadRequest(text)) = parse_command::<Body>("m", data.as_bytes()) else {
+                panic!("{data}")
+            };
             assert!(text.contains(word) && !text.contains("line"), "{text}");
         }
         let too_long = format!(r#"{{"command_id":"{}","count":1}}"#, "x".repeat(65));

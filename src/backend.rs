@@ -1,0 +1,292 @@
+//! The gateway's port: who may connect, what the channels are, what they held before, what a call does.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::{RoomId, UserId};
+use gateway::{
+    Backend, Caller, ChannelCall, Connect, Connected, Disconnect, Error, ExpireAt, Grant, History,
+    HistoryQuery, PresenceStats, Publication, RecoveryPage, Refusal, StreamPosition, Subscribe, Unsubscribe,
+};
+use journal::Position;
+use projections::views::Board;
+
+use crate::platform::Platform;
+use crate::rpc::{self, Failure};
+use crate::tokens::Verifier;
+
+/// Livehouse behind the gateway.
+pub struct LivehouseBackend {
+    platform: Arc<Platform>,
+    verifier: Verifier,
+    epoch: String,
+}
+
+/// A channel's name, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Channel {
+    Room(RoomId),
+    User(UserId),
+    Board(Board),
+}
+
+impl Channel {
+    fn parse(name: &str) -> Result<Self, Error> {
+        let (family, rest) = name.split_once(':').ok_or(Error::UNKNOWN_CHANNEL)?;
+        let parsed = match family {
+            "room" => rest.parse().ok().map(Self::Room),
+            "user" => rest.parse().ok().map(Self::User),
+            "board" => rest.parse().ok().map(Self::Board),
+            _ => None,
+        };
+        parsed.ok_or(Error::UNKNOWN_CHANNEL)
+    }
+}
+
+impl LivehouseBackend {
+    /// The backend of a platform.
+    pub fn new(platform: Arc<Platform>, verifier: Verifier) -> Self {
+        let epoch = platform.journal.to_string();
+        Self {
+            platform,
+            verifier,
+            epoch,
+        }
+    }
+
+    /// Everything up to here is in the views, and what comes later is published live.
+    fn top(&self) -> StreamPosition {
+        StreamPosition {
+            offset: self.platform.views_position(),
+            epoch: self.epoch.clone(),
+        }
+    }
+
+    fn room_positions(&self, room: &RoomId, after: u64, limit: usize) -> Result<Vec<Position>, Error> {
+        let after = Position {
+            shard: 0,
+            sequence: after,
+        };
+        self.platform
+            .views()
+            .room_after(room, after, limit)
+            .map_err(|_| Error::UNRECOVERABLE_POSITION)
+    }
+
+    async fn read(&self, positions: &[Position]) -> Result<Vec<Publication>, Error> {
+        self.platform.feed.read(positions).await.map_err(|error| {
+            tracing::error!("a room's past cannot be read: {error}");
+            Error::INTERNAL
+        })
+    }
+
+    async fn recover_room(&self, room: &RoomId, after: u64, limit: usize) -> Result<RecoveryPage, Error> {
+        // Read the top first: what comes between the two reads is found, and published live as well; the gateway
+        // drops the second one by its offset.
+        let top = self.platform.views_position().max(after);
+        let positions = self.room_positions(room, after, limit)?;
+        let done = positions.len() < limit;
+        let last = positions.last().map_or(after, |position| position.sequence);
+        let scanned_to = if done { last.max(top) } else { last };
+        Ok(RecoveryPage {
+            publications: self.read(&positions).await?,
+            scanned_to,
+            done,
+        })
+    }
+
+    /// A balance is one number: of all that was missed, the newest says it all.
+    fn recover_balance(&self, user: &UserId, after: u64) -> RecoveryPage {
+        let top = self.platform.views_position().max(after);
+        let balance = self.platform.views().balance(user);
+        let position = projections::position(balance.changed);
+        let mut publications = Vec::new();
+        if position.sequence > after {
+            let mut json = String::with_capacity(96);
+            let (coins, tickets) = (balance.coins, balance.tickets);
+            projections::publication::balance(position, balance.changed_at_ms, coins, tickets, &mut json);
+            publications.push(Publication::new(json).at(position.sequence));
+        }
+        RecoveryPage {
+            publications,
+            scanned_to: top.max(position.sequence),
+            done: true,
+        }
+    }
+
+    async fn room_history(&self, room: &RoomId, query: &HistoryQuery) -> Result<History, Error> {
+        let top = self.top();
+        if let Some(since) = &query.since
+            && !since.epoch.is_empty()
+            && since.epoch != self.epoch
+        {
+            return Err(Error::UNRECOVERABLE_POSITION);
+        }
+        let mut positions = match &query.since {
+            _ if query.limit == 0 => Vec::new(),
+            Some(since) if !query.reverse => self.room_positions(room, since.offset, query.limit)?,
+            since => {
+                let mut retained = self.platform.views().room_newest(room, usize::MAX);
+                if let Some(since) = since {
+                    retained.truncate(retained.partition_point(|p| p.sequence < since.offset));
+                }
+                if query.reverse {
+                    retained.drain(..retained.len().saturating_sub(query.limit));
+                }
+                retained
+            }
+        };
+        positions.truncate(query.limit);
+        let mut publications = self.read(&positions).await?;
+        if query.reverse {
+            publications.reverse();
+        }
+        Ok(History { publications, top })
+    }
+}
+
+fn user_of(caller: &Caller) -> Result<UserId, Error> {
+    caller.user.parse().map_err(|_| Error::UNAUTHORIZED)
+}
+
+fn refusal(failure: &Failure) -> Error {
+    let (code, message) = failure.code_and_message();
+    let error = Error::new(code, message);
+    if failure.is_temporary() {
+        error.temporary()
+    } else {
+        error
+    }
+}
+
+impl Backend for LivehouseBackend {
+    async fn connect(&self, request: &Connect) -> Result<Connected, Refusal> {
+        if request.token.is_empty() {
+            return Err(Disconnect::BAD_REQUEST.into());
+        }
+        let claims = self.verifier.check(&request.token)?;
+        let channels = vec![format!("user:{}", claims.user)];
+        Ok(Connected {
+            user: claims.user.to_string(),
+            expire_at: claims.expires_at_s,
+            channels,
+            ..Connected::default()
+        })
+    }
+
+    async fn refresh(&self, caller: &Caller, token: &str) -> Result<ExpireAt, Refusal> {
+        let claims = self.verifier.check(token)?;
+        if claims.user.as_str() != &*caller.user {
+            return Err(Disconnect::INVALID_TOKEN.into());
+        }
+        Ok(claims.expires_at_s)
+    }
+
+    async fn subscribe(&self, caller: &Caller, request: &Subscribe) -> Result<Grant, Refusal> {
+        match Channel::parse(&request.channel)? {
+            Channel::Room(_) => Ok(Grant {
+                stream: Some(self.top()),
+                ..Grant::default()
+            }),
+            Channel::User(user) if user.as_str() == &*caller.user => Ok(Grant {
+                stream: Some(self.top()),
+                ..Grant::default()
+            }),
+            Channel::User(_) => Err(Error::PERMISSION_DENIED.into()),
+            Channel::Board(_) => Ok(Grant::default()),
+        }
+    }
+
+    async fn recover(
+        &self,
+        _: &Caller,
+        channel: &str,
+        after: u64,
+        limit: usize,
+    ) -> Result<RecoveryPage, Error> {
+        match Channel::parse(channel)? {
+            Channel::Room(room) => self.recover_room(&room, after, limit).await,
+            Channel::User(user) => Ok(self.recover_balance(&user, after)),
+            Channel::Board(_) => Err(Error::UNRECOVERABLE_POSITION),
+        }
+    }
+
+    async fn snapshot(&self, _: &Caller, channel: &str, recovered: bool) -> Result<Option<Bytes>, Refusal> {
+        let data = match Channel::parse(channel)? {
+            // Who got everything that was missed needs no picture of the whole.
+            Channel::Room(_) if recovered => return Ok(None),
+            Channel::Room(room) => rpc::room_info(&self.platform, &room).await,
+            Channel::User(_) => return Ok(None),
+            Channel::Board(board) => rpc::board_now(&self.platform, &board),
+        };
+        data.map(Some).map_err(|failure| refusal(&failure).into())
+    }
+
+    async fn history(
+        &self,
+        _: &Caller,
+        call: ChannelCall<'_>,
+        query: &HistoryQuery,
+    ) -> Result<History, Refusal> {
+        match Channel::parse(call.channel)? {
+            Channel::Room(room) => Ok(self.room_history(&room, query).await?),
+            Channel::User(_) | Channel::Board(_) => Err(Error::NOT_AVAILABLE.into()),
+        }
+    }
+
+    async fn presence_stats(
+        &self,
+        _: &Caller,
+        call: ChannelCall<'_>,
+    ) -> Result<Option<PresenceStats>, Refusal> {
+        match Channel::parse(call.channel)? {
+            Channel::Room(_) => Ok(None),
+            Channel::User(_) | Channel::Board(_) => Err(Error::NOT_AVAILABLE.into()),
+        }
+    }
+
+    async fn rpc(&self, caller: &Caller, method: &str, data: Bytes) -> Result<Bytes, Refusal> {
+        let user = user_of(caller)?;
+        rpc::call(&self.platform, &user, method, &data)
+            .await
+            .map_err(|failure| refusal(&failure).into())
+    }
+
+    fn on_subscribed(&self, caller: &Arc<Caller>, channel: &str) {
+        if let (Ok(Channel::Room(room)), Ok(user)) = (Channel::parse(channel), user_of(caller)) {
+            self.platform.audience.enter(&room, &user);
+        }
+    }
+
+    fn on_unsubscribed(&self, caller: &Arc<Caller>, channel: &str, _: Option<&Unsubscribe>) {
+        if let (Ok(Channel::Room(room)), Ok(user)) = (Channel::parse(channel), user_of(caller)) {
+            self.platform.audience.leave(&room, &user);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_read_by_family_and_everything_else_is_unknown() {
+        let room: RoomId = "star".parse().unwrap();
+        assert_eq!(Channel::parse("room:star"), Ok(Channel::Room(room.clone())));
+        assert_eq!(
+            Channel::parse("user:ann"),
+            Ok(Channel::User("ann".parse().unwrap()))
+        );
+        assert_eq!(
+            Channel::parse("board:tickets"),
+            Ok(Channel::Board(Board::Tickets))
+        );
+        assert_eq!(
+            Channel::parse("board:room:star"),
+            Ok(Channel::Board(Board::Room(room)))
+        );
+        for unknown in ["", "room", "room:", "room:a b", "x:y", "board:z", "user:"] {
+            assert_eq!(Channel::parse(unknown), Err(Error::UNKNOWN_CHANNEL), "{unknown}");
+        }
+    }
+}

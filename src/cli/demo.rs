@@ -1,0 +1,107 @@
+//! `livehouse demo`: the same server with a crowd, on loopback, with nothing to configure.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::cli::Listen;
+use crate::config::{Config, LogConfig, Secret};
+use crate::crowd::{Crowd, Plan};
+use crate::http::Dev;
+use crate::serve::Server;
+use crate::telemetry;
+
+/// Coins that a viewer of the crowd gets when there are none left.
+const COINS: u64 = 20_000;
+const TALLY_EVERY: Duration = Duration::from_secs(10);
+const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+
+/// Run a server with a simulated crowd on loopback, to look at and to develop against.
+///
+/// It offers `GET /dev/token?user=ID` and `POST /dev/grant?user=ID&coins=N` besides the page and everything that `serve`
+/// offers. Open the address that it prints.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    listen: Listen,
+    /// Keep the journal and the views here [default: a temporary directory that goes when the demo ends]
+    #[arg(long, value_name = "DIR")]
+    data: Option<std::path::PathBuf>,
+    /// Nobody but you
+    #[arg(long)]
+    no_crowd: bool,
+    /// Live rooms of the crowd
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=100))]
+    rooms: u16,
+    /// Viewers of the crowd
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u16).range(0..=2000))]
+    viewers: u16,
+}
+
+pub(super) fn run(args: &Args) -> Result<ExitCode> {
+    let mut config = Config {
+        log: LogConfig {
+            filter: "warn".into(),
+            ..LogConfig::default()
+        },
+        ..Config::default()
+    };
+    if let Ok(filter) = std::env::var("LIVEHOUSE_LOG_FILTER") {
+        config.log.filter = filter;
+    }
+    if let Some(listen) = args.listen.listen {
+        config.listen = listen;
+    }
+    if !config.listen.ip().is_loopback() {
+        bail!(
+            "a demo lets anybody in as anybody: it listens on loopback only, as in --listen 127.0.0.1:8000"
+        );
+    }
+    telemetry::start(&config.log)?;
+    let temporary = args.data.is_none().then(tempfile::tempdir).transpose()?;
+    if let Some(directory) = args.data.as_deref().or(temporary.as_ref().map(|t| t.path())) {
+        directory.clone_into(&mut config.data);
+    }
+    config.token.secret = Some(Secret::random());
+    actix_web::rt::System::new().block_on(demo(&config, args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demo(config: &Config, args: &Args) -> Result<()> {
+    let server = Server::start(
+        config,
+        Some(Dev {
+            token: config.token.clone(),
+        }),
+    )
+    .await?;
+    println!("http://{}/", server.address);
+    if args.no_crowd {
+        return server.run().await;
+    }
+    eprintln!(
+        "{} rooms and {} viewers are arriving; Ctrl-C ends the demo.",
+        args.rooms, args.viewers
+    );
+    let crowd = Crowd::start(Plan {
+        server: server.address.to_string(),
+        rooms: args.rooms.into(),
+        viewers: args.viewers.into(),
+        actions_per_minute: 12,
+        coins: COINS,
+    });
+    let tally = crowd.tally.clone();
+    let telling = actix_web::rt::spawn(async move {
+        let mut every = tokio::time::interval(TALLY_EVERY);
+        every.tick().await;
+        loop {
+            every.tick().await;
+            eprintln!("{}", tally.line().await);
+        }
+    });
+    let ended = server.run().await;
+    telling.abort();
+    crowd.stop(LEAVE_WITHIN).await;
+    ended
+}

@@ -1,0 +1,150 @@
+//! What rooms and users are shown: read back from the journal for newcomers and for those who missed something, and
+//! handed to the gateway as it happens. Both come from `projections::publication`.
+
+use std::collections::HashSet;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use domain::RoomId;
+use gateway::{Class, Hub, Publication};
+use journal::{Position, Reader};
+use projections::publication::{self, Moment};
+use projections::views::Board;
+use projections::{Deltas, Sink};
+
+/// Bytes of the journal that are read at once for a room's past: a busy room's records stand close together.
+const READ_BYTES: usize = 16 * 1024;
+/// Commits that may wait to be handed to the gateway; when it is full the views wait, and nothing is lost.
+const COMMITS_WAITING_MAX: usize = 256;
+
+/// The past of rooms.
+#[derive(Clone)]
+pub struct Feed {
+    reader: Arc<dyn Reader>,
+}
+
+impl Feed {
+    /// Reads from this journal.
+    pub fn new(reader: Arc<dyn Reader>) -> Self {
+        Self { reader }
+    }
+
+    /// The publications of these records, which must be in ascending order and all shown in rooms.
+    pub async fn read(&self, positions: &[Position]) -> journal::Result<Vec<Publication>> {
+        let mut publications = Vec::with_capacity(positions.len());
+        let mut wanted = positions.iter().copied().peekable();
+        while let Some(&next) = wanted.peek() {
+            let before = Position {
+                sequence: next.sequence - 1,
+                ..next
+            };
+            let batch = self.reader.read(before, READ_BYTES).await?;
+            let found = publications.len();
+            for record in batch.iter() {
+                if wanted.peek() != Some(&record.position) {
+                    continue;
+                }
+                wanted.next();
+                let mut json = String::with_capacity(192);
+                if publication::room(&Moment::of(&record), &journal::codec::decode(&record)?, &mut json) {
+                    publications.push(Publication::new(json).at(record.position.sequence));
+                }
+            }
+            if publications.len() == found && wanted.peek() == Some(&next) {
+                // Not in the journal, so not in any room.
+                wanted.next();
+            }
+        }
+        Ok(publications)
+    }
+}
+
+/// The channel of a room.
+pub fn room_channel(room: &RoomId) -> String {
+    format!("room:{room}")
+}
+
+/// Hands every commit of the views to the gateway, on a thread of its own, in order.
+pub struct Broadcaster {
+    commits: SyncSender<Deltas>,
+    boards: Arc<Mutex<HashSet<Board>>>,
+}
+
+impl Broadcaster {
+    /// Starts the thread; it ends when the broadcaster is dropped.
+    pub fn start(hub: Arc<Hub>) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (commits, waiting) = sync_channel(COMMITS_WAITING_MAX);
+        let thread = std::thread::Builder::new()
+            .name("broadcast".into())
+            .spawn(move || broadcast(&hub, &waiting))?;
+        Ok((
+            Self {
+                commits,
+                boards: Arc::default(),
+            },
+            thread,
+        ))
+    }
+
+    /// The boards whose top changed since they were last taken.
+    pub fn changed_boards(&self) -> ChangedBoards {
+        ChangedBoards(self.boards.clone())
+    }
+}
+
+/// The boards that have something new to show; they are shown at a pace of their own.
+pub struct ChangedBoards(Arc<Mutex<HashSet<Board>>>);
+
+impl ChangedBoards {
+    /// Takes them.
+    pub fn take(&self) -> HashSet<Board> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Sink for Broadcaster {
+    fn published(&self, mut deltas: Deltas) {
+        let boards = std::mem::take(&mut deltas.boards);
+        self.boards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(boards);
+        // It is gone only when the process stops: then there is nobody to tell.
+        let _ = self.commits.send(deltas);
+    }
+}
+
+fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
+    while let Ok(deltas) = waiting.recv() {
+        for shown in &deltas.shown {
+            let channel = room_channel(&shown.room);
+            if hub.has_subscribers(&channel) {
+                publish(
+                    hub,
+                    &channel,
+                    Class::Durable,
+                    Publication::new(shown.json()).at(shown.position.sequence),
+                );
+            }
+        }
+        for change in &deltas.balances {
+            let channel = format!("user:{}", change.user);
+            if hub.has_subscribers(&channel) {
+                publish(
+                    hub,
+                    &channel,
+                    Class::Durable,
+                    Publication::new(change.json()).at(change.position.sequence),
+                );
+            }
+        }
+    }
+}
+
+/// Publishes; a refusal is a fault of ours and is logged.
+pub fn publish(hub: &Hub, channel: &str, class: Class, publication: Publication) {
+    if let Err(error) = hub.publish(channel, class, &publication) {
+        tracing::error!(channel, "a publication was not taken: {error}");
+    }
+}

@@ -1,0 +1,148 @@
+//! What RPC, channels, HTTP and the console share: the actors to command, the views to ask, the feed to read.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::{Accepted, Actors, Reply, Request};
+use domain::{Catalogue, Rejection, RoomId, UserId, room, streamer, viewer};
+use journal::{JournalId, Position};
+use parking_lot::RwLockReadGuard;
+use projections::ViewsHandle;
+use projections::views::Views;
+
+use crate::audience::Audience;
+use crate::feed::Feed;
+use crate::rpc::Failure;
+
+/// How long a query waits for the position it asks for.
+const MIN_POSITION_WAIT: Duration = Duration::from_secs(2);
+
+/// Why the journal takes no more writes, once it does not.
+pub type Failed = Arc<dyn Fn() -> Option<journal::Error> + Send + Sync>;
+
+/// What a platform is made of.
+pub type Parts = (
+    Actors,
+    Arc<Catalogue>,
+    Feed,
+    JournalId,
+    ViewsHandle,
+    actors::Clock,
+);
+
+/// The running platform.
+pub struct Platform {
+    /// Who takes commands.
+    pub actors: Commands,
+    /// The gifts on offer.
+    pub catalogue: Arc<Catalogue>,
+    /// What was shown in rooms.
+    pub feed: Feed,
+    /// Who is in which room.
+    pub audience: Audience,
+    /// Which journal this is: the epoch of every channel.
+    pub journal: JournalId,
+    views: ViewsHandle,
+    clock: actors::Clock,
+    failed: Failed,
+}
+
+impl Platform {
+    /// Joins the parts.
+    pub fn new(parts: Parts, failed: Failed) -> Self {
+        let (actors, catalogue, feed, journal, views, clock) = parts;
+        let actors = Commands(actors);
+        Self {
+            actors,
+            catalogue,
+            feed,
+            audience: Audience::default(),
+            journal,
+            views,
+            clock,
+            failed,
+        }
+    }
+
+    /// The views as they are now; hold them briefly, and not across an await.
+    pub fn views(&self) -> RwLockReadGuard<'_, Views> {
+        self.views.read()
+    }
+
+    /// The position that the views have reached.
+    pub fn views_position(&self) -> u64 {
+        self.views.position().sequence
+    }
+
+    /// How far the views are.
+    pub fn progress(&self) -> &projections::Progress {
+        self.views.progress()
+    }
+
+    /// Why the journal takes no more writes; none while it does.
+    pub fn journal_failure(&self) -> Option<journal::Error> {
+        (self.failed)()
+    }
+
+    /// Waits until the views have reached a position; busy when they do not in time.
+    pub async fn caught_up(&self, sequence: u64) -> Result<(), Failure> {
+        let reached = self
+            .views
+            .wait_for(Position { shard: 0, sequence }, MIN_POSITION_WAIT)
+            .await;
+        if reached {
+            Ok(())
+        } else {
+            Err(Rejection::Busy.into())
+        }
+    }
+
+    /// Server time, unix ms.
+    pub fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+}
+
+/// The actors, as futures.
+pub struct Commands(Actors);
+
+type Answer<T> = Result<Accepted<T>, actors::Failure>;
+
+impl Commands {
+    /// Gives a command to a viewer; completes when its outcome is durable.
+    pub fn viewer(
+        &self,
+        user: &UserId,
+        request: Request,
+        command: viewer::Command,
+    ) -> impl Future<Output = Answer<viewer::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.viewer(user, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to a streamer; completes when its outcome is durable.
+    pub fn streamer(
+        &self,
+        user: &UserId,
+        request: Request,
+        command: streamer::Command,
+    ) -> impl Future<Output = Answer<streamer::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.streamer(user, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to a room; completes when its outcome is durable.
+    pub fn room(
+        &self,
+        room: &RoomId,
+        request: Request,
+        command: room::Command,
+    ) -> impl Future<Output = Answer<room::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.room(room, request, command, reply);
+        answer
+    }
+}

@@ -1,0 +1,100 @@
+//! `gift.catalog`, `gift.send`, `gift.combo_end`.
+
+use domain::event::ComboStep;
+use domain::viewer::{Answer, Command, SendGift};
+use domain::{Gift, Rejection, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::platform::Platform;
+use crate::rpc::request::{id, parse_command};
+use crate::rpc::{Failure, Outcome, json};
+
+pub(super) fn catalog(platform: &Platform) -> Outcome {
+    #[derive(Serialize)]
+    struct Catalog<'a> {
+        gifts: Vec<&'a Gift>,
+    }
+    json(&Catalog {
+        gifts: platform.catalogue.by_price(),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct Send {
+    room: String,
+    gift: String,
+    #[serde(default)]
+    count: u32,
+    combo: Option<Combo>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Combo {
+    id: String,
+    total: u32,
+}
+
+#[derive(Serialize)]
+struct Sent {
+    position: u64,
+    coins: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    combo_total: Option<u32>,
+}
+
+pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
+    let command = parse_command::<Send>("gift.send", data)?;
+    let combo = match &command.body.combo {
+        Some(combo) => Some(ComboStep {
+            id: id(&combo.id)?,
+            total: combo.total,
+        }),
+        None => None,
+    };
+    let gift = SendGift {
+        room: id(&command.body.room)?,
+        // The actors know which session runs.
+        session: None,
+        gift: id(&command.body.gift)?,
+        count: command.body.count,
+        combo,
+    };
+    let accepted = platform
+        .actors
+        .viewer(user, command.request(user), Command::SendGift(gift))
+        .await?;
+    let Answer::Gift { coins, combo_total } = accepted.answer else {
+        return Err(Rejection::CommandReused.into());
+    };
+    json(&Sent {
+        position: accepted.position.sequence,
+        coins,
+        combo_total,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct ComboEnd {
+    combo: String,
+}
+
+#[derive(Serialize)]
+struct ComboEnded {
+    position: u64,
+    combo_total: u32,
+}
+
+pub(super) async fn combo_end(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
+    let command = parse_command::<ComboEnd>("gift.combo_end", data)?;
+    let end = Command::EndCombo {
+        combo: id(&command.body.combo)?,
+    };
+    let accepted = platform.actors.viewer(user, command.request(user), end).await?;
+    let Answer::ComboEnded { total } = accepted.answer else {
+        return Err(Failure::from(Rejection::CommandReused));
+    };
+    json(&ComboEnded {
+        position: accepted.position.sequence,
+        combo_total: total,
+    })
+}

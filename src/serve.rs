@@ -1,0 +1,222 @@
+//! The wiring: who gets the journal's writer, who a reader, who is told what; and how it all ends.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer};
+use actors::{Actors, House};
+use anyhow::{Context, Result, bail};
+use gateway::{Gateway, Hub};
+use journal::Reader;
+use journal::embedded::{Embedded, EmbeddedWriter, Options};
+use projections::{FjallStore, Runner, RunnerThread, UtcOffset};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::AbortHandle;
+
+use crate::backend::LivehouseBackend;
+use crate::config::Config;
+use crate::feed::{Broadcaster, Feed};
+use crate::http::metrics::Metrics;
+use crate::http::{self, Dev, ReadyLag};
+use crate::platform::Platform;
+use crate::pulse;
+use crate::tokens::Verifier;
+
+/// Between two looks at whether the views have caught up, or the journal has failed.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Over how long the sockets are closed when the server stops, so that not all come back at once.
+const CLOSE_SPREAD: Duration = Duration::from_millis(500);
+
+/// A running server.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Only to be closed, and asked whether it failed: to append is the actors' power.
+    journal: Arc<EmbeddedWriter>,
+    actors: Actors,
+    hub: Arc<Hub>,
+    views: RunnerThread,
+    broadcast: JoinHandle<()>,
+    pulse: AbortHandle,
+    web: ServerHandle,
+    web_task: tokio::task::JoinHandle<std::io::Result<()>>,
+    deadline: Duration,
+}
+
+/// The directory of the journal within the data directory.
+pub fn journal_directory(data: &Path) -> PathBuf {
+    data.join("journal")
+}
+
+/// The directory of the views within the data directory.
+pub fn views_directory(data: &Path) -> PathBuf {
+    data.join("views")
+}
+
+/// The platform's time zone.
+pub fn utc_offset(config: &Config) -> Result<UtcOffset> {
+    let minutes = i16::try_from(config.utc_offset_minutes).context("utc_offset_minutes")?;
+    Ok(UtcOffset { minutes })
+}
+
+impl Server {
+    /// Opens the journal, brings the views up to it, and listens. Must be called on a thread of an actix system.
+    pub async fn start(config: &Config, dev: Option<Dev>) -> Result<Self> {
+        let verifier = Verifier::new(&config.token)?;
+        let catalogue = Arc::new(config.catalogue()?);
+        let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
+        let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
+        let hub = Hub::new();
+
+        let (broadcaster, broadcast) = Broadcaster::start(hub.clone())?;
+        let boards = broadcaster.changed_boards();
+        let store = Arc::new(FjallStore::open(&views_directory(&config.data))?);
+        let options = projections::Options {
+            offset: utc_offset(config)?,
+        };
+        let runner = Runner::open(reader.clone(), store, options, Arc::new(broadcaster))?;
+        let views = runner.handle();
+        let thread = runner.spawn()?;
+        while !views.progress().live.load(std::sync::atomic::Ordering::Acquire) {
+            if thread.is_finished() {
+                thread.stop()?;
+                bail!("the views ended before they had caught up");
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+
+        let clock = House::system_clock();
+        let house = House::new(reader.clone(), journal.clone(), catalogue.clone(), clock.clone());
+        let idle_after_ms =
+            i64::try_from(config.actors.idle_seconds * 1_000).context("actors.idle_seconds")?;
+        let actors = Actors::start(
+            house,
+            &actors::Config {
+                idle_after_ms,
+                ..actors::Config::default()
+            },
+        );
+        let watched = journal.clone();
+        let failed = Arc::new(move || watched.poisoned().map(journal::Error::Poisoned));
+        let feed = Feed::new(reader.clone());
+        let parts = (actors.clone(), catalogue, feed, reader.id(), views, clock);
+        let platform = Arc::new(Platform::new(parts, failed));
+        let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
+
+        let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
+        let backend = Arc::new(LivehouseBackend::new(platform.clone(), verifier));
+        let gateway = Gateway::new(gateway_config(config), hub.clone(), backend);
+        let ready = ReadyLag {
+            records_max: config.ready_lag_records_max,
+        };
+        let server = HttpServer::new(move || {
+            App::new().configure(|app| {
+                gateway::ws::configure(app, &gateway);
+                http::configure(app, platform.clone(), ready, metrics.clone(), dev.clone());
+            })
+        })
+        .disable_signals()
+        .shutdown_timeout(2)
+        .max_connections(config.gateway.connections_max)
+        .bind(config.listen)
+        .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
+        let address = server.addrs().first().copied().context("no address was bound")?;
+        let server = server.run();
+        let web = server.handle();
+        let web_task = tokio::spawn(server);
+        let deadline = Duration::from_secs(config.stop_deadline_seconds);
+        Ok(Self {
+            address,
+            journal,
+            actors,
+            hub,
+            views: thread,
+            broadcast,
+            pulse,
+            web,
+            web_task,
+            deadline,
+        })
+    }
+
+    /// Serves until told to stop, or until the journal or the views fail; then stops gracefully.
+    pub async fn run(self) -> Result<()> {
+        let mut signals = Signals::new()?;
+        let why = loop {
+            tokio::select! {
+                name = signals.next() => {
+                    tracing::info!(signal = name, "stopping; a second signal ends the process at once");
+                    break None;
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => {
+                    if let Some(error) = self.journal.poisoned() {
+                        break Some(journal::Error::Poisoned(error).into());
+                    }
+                    if self.views.is_finished() {
+                        break Some(anyhow::anyhow!("the views have stopped"));
+                    }
+                }
+            }
+        };
+        tokio::spawn(async move {
+            signals.next().await;
+            std::process::exit(1);
+        });
+        let stopped = self.stop().await;
+        match why {
+            Some(error) => Err(error),
+            None => stopped,
+        }
+    }
+
+    /// Stops in order: no new sockets; those there are closed with 3001; what was begun ends; the journal is closed.
+    pub async fn stop(self) -> Result<()> {
+        self.hub.shutdown(CLOSE_SPREAD).await;
+        self.web.stop(true).await;
+        self.web_task.await.context("the web server ended badly")??;
+        self.pulse.abort();
+        if !self.actors.stop(self.deadline).await {
+            tracing::warn!("not everything could be finished in time; the next start makes up for it");
+        }
+        self.views.stop()?;
+        self.journal.close();
+        if self.broadcast.join().is_err() {
+            bail!("the broadcaster panicked");
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn gateway_config(config: &Config) -> gateway::Config {
+    let origins = &config.gateway.allowed_origins;
+    gateway::Config {
+        ping_interval: Duration::from_secs(config.gateway.ping_seconds.into()),
+        allowed_origins: (!origins.is_empty()).then(|| origins.clone()),
+        ..gateway::Config::default()
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
+        let interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
