@@ -1,68 +1,25 @@
-//! An in-memory backend for the test-suites of the official SDKs, which were written for the reference server with its
-//! docker-compose settings. Everything a gateway embedder has to write, in its smallest form. Never for production:
-//! the secret is `secret`.
-//!
-//! `conformance --profile js|py [--port 8000] [--sparse]`; port 0 picks one. Prints the address it listens on.
+//! The in-memory backend of the conformance example: streams, namespaces and tokens as the SDKs' suites expect them.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use bytes::Bytes;
-use gateway::jwt::{TokenError, Verifier};
+use gateway::jwt::{ConnectionClaims, TokenError, Verifier};
 use gateway::{
-    Backend, Caller, ChannelCall, Class, Config, Connect, Connected, Disconnect, Error, ExpireAt, Gateway,
-    Grant, History, HistoryQuery, Hub, PresenceStats, Publication, RecoveryPage, Refusal, StreamPosition,
-    Subscribe, ws,
+    Backend, Caller, ChannelCall, Class, Connect, Connected, Disconnect, Error, ExpireAt, Grant, History,
+    HistoryQuery, Hub, PresenceStats, Publication, RecoveryPage, Refusal, StreamPosition, Subscribe,
 };
-use serde::Deserialize;
 
-const HISTORY_PUBLICATIONS_MAX: usize = 100;
+pub(crate) const HISTORY_PUBLICATIONS_MAX: usize = 100;
 const SMALL_HISTORY_PUBLICATIONS_MAX: usize = 2;
 const HISTORY_TTL: Duration = Duration::from_secs(300);
-const API_KEY: &str = "test-api-key";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Profile {
+/// Whose suite is to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Profile {
     Js,
     Py,
-}
-
-struct Options {
-    profile: Profile,
-    port: u16,
-    sparse: bool,
-}
-
-fn options() -> Result<Options, String> {
-    let mut options = Options {
-        profile: Profile::Js,
-        port: 8000,
-        sparse: false,
-    };
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "--sparse" => options.sparse = true,
-            "--profile" => {
-                options.profile = match arguments.next().as_deref() {
-                    Some("js") => Profile::Js,
-                    Some("py") => Profile::Py,
-                    other => return Err(format!("--profile takes js or py, not {other:?}")),
-                }
-            }
-            "--port" => {
-                let port = arguments.next().unwrap_or_default();
-                options.port = port
-                    .parse()
-                    .map_err(|_| format!("--port takes a number, not {port:?}"))?;
-            }
-            other => return Err(format!("unknown argument {other}")),
-        }
-    }
-    Ok(options)
 }
 
 /// One channel's past.
@@ -86,16 +43,29 @@ impl Stream {
     }
 }
 
-struct Memory {
+/// All of it.
+pub(crate) struct Memory {
     hub: Arc<Hub>,
     profile: Profile,
     sparse: bool,
-    epoch: String,
+    pub(crate) epoch: String,
     tokens: Verifier,
     streams: Mutex<HashMap<String, Stream>>,
 }
 
 impl Memory {
+    pub(crate) fn new(hub: Arc<Hub>, profile: Profile, sparse: bool) -> Arc<Self> {
+        Arc::new(Self {
+            hub,
+            profile,
+            sparse,
+            epoch: uuid::Uuid::new_v4().simple().to_string()[..6].to_owned(),
+            // The suites make their tokens without `exp`.
+            tokens: Verifier::new().hs256(b"secret").expiry_optional(),
+            streams: Mutex::default(),
+        })
+    }
+
     /// How much history a channel keeps; an unknown namespace is refused.
     fn kept_max(&self, channel: &str) -> Result<usize, Error> {
         match (
@@ -126,7 +96,7 @@ impl Memory {
     }
 
     /// Keeps and sends in one step: the order of the stream is the order on the wire.
-    fn append(&self, channel: &str, mut publication: Publication) -> Result<u64, Error> {
+    pub(crate) fn append(&self, channel: &str, mut publication: Publication) -> Result<u64, Error> {
         let gap = if self.sparse {
             uuid::Uuid::new_v4().as_u64_pair().0 % 50
         } else {
@@ -141,7 +111,7 @@ impl Memory {
         })?
     }
 
-    fn query(&self, channel: &str, query: &HistoryQuery) -> Result<History, Error> {
+    pub(crate) fn query(&self, channel: &str, query: &HistoryQuery) -> Result<History, Error> {
         if query
             .since
             .as_ref()
@@ -166,7 +136,7 @@ impl Memory {
         })
     }
 
-    fn authenticate(&self, token: &str) -> Result<gateway::jwt::ConnectionClaims, Refusal> {
+    fn authenticate(&self, token: &str) -> Result<ConnectionClaims, Refusal> {
         self.tokens.connection(token).map_err(|error| match error {
             TokenError::Expired => Error::TOKEN_EXPIRED.into(),
             TokenError::Invalid => Disconnect::INVALID_TOKEN.into(),
@@ -305,116 +275,4 @@ impl Backend for Memory {
     ) -> Result<Option<PresenceStats>, Refusal> {
         self.check_member(call).map(|()| None)
     }
-}
-
-#[derive(Deserialize)]
-struct ApiPublish {
-    channel: String,
-    data: Box<serde_json::value::RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ApiHistory {
-    channel: String,
-    #[serde(default)]
-    limit: i64,
-    since: Option<ApiSince>,
-    #[serde(default)]
-    reverse: bool,
-}
-
-#[derive(Deserialize)]
-struct ApiSince {
-    #[serde(default)]
-    offset: u64,
-    #[serde(default)]
-    epoch: String,
-}
-
-fn authorised(request: &HttpRequest) -> bool {
-    request
-        .headers()
-        .get("x-api-key")
-        .is_some_and(|key| key.as_bytes() == API_KEY.as_bytes())
-}
-
-fn api_error(error: &Error) -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"error": {"code": error.code, "message": error.message}}))
-}
-
-async fn api_publish(request: HttpRequest, memory: web::Data<Memory>, body: web::Bytes) -> HttpResponse {
-    if !authorised(&request) {
-        return HttpResponse::Unauthorized().finish();
-    }
-    let Ok(body) = serde_json::from_slice::<ApiPublish>(&body) else {
-        return HttpResponse::BadRequest().finish();
-    };
-    match memory.append(&body.channel, Publication::new(body.data.get().to_owned())) {
-        Ok(offset) => {
-            HttpResponse::Ok().json(serde_json::json!({"result": {"offset": offset, "epoch": memory.epoch}}))
-        }
-        Err(error) => api_error(&error),
-    }
-}
-
-async fn api_history(request: HttpRequest, memory: web::Data<Memory>, body: web::Bytes) -> HttpResponse {
-    if !authorised(&request) {
-        return HttpResponse::Unauthorized().finish();
-    }
-    let Ok(body) = serde_json::from_slice::<ApiHistory>(&body) else {
-        return HttpResponse::BadRequest().finish();
-    };
-    let query = HistoryQuery {
-        limit: usize::try_from(body.limit).unwrap_or(HISTORY_PUBLICATIONS_MAX),
-        since: body.since.map(|since| StreamPosition {
-            offset: since.offset,
-            epoch: since.epoch,
-        }),
-        reverse: body.reverse,
-    };
-    match memory.query(&body.channel, &query) {
-        Ok(history) => {
-            let publications: Vec<_> = history.publications.iter().map(publication_json).collect();
-            HttpResponse::Ok().json(serde_json::json!({"result": {
-                "publications": publications, "epoch": memory.epoch, "offset": history.top.offset}}))
-        }
-        Err(error) => api_error(&error),
-    }
-}
-
-fn publication_json(publication: &Publication) -> serde_json::Value {
-    let data = serde_json::from_slice::<serde_json::Value>(&publication.data);
-    serde_json::json!({"offset": publication.offset, "data": data.unwrap_or_default()})
-}
-
-#[actix_web::main]
-async fn main() -> std::io::Result<()> {
-    let options = options().map_err(std::io::Error::other)?;
-    let hub = Hub::new();
-    let memory = Arc::new(Memory {
-        hub: hub.clone(),
-        profile: options.profile,
-        sparse: options.sparse,
-        epoch: uuid::Uuid::new_v4().simple().to_string()[..6].to_owned(),
-        // The suites make their tokens without `exp`.
-        tokens: Verifier::new().hs256(b"secret").expiry_optional(),
-        streams: Mutex::default(),
-    });
-    let gateway = Gateway::new(Config::default(), hub.clone(), memory.clone());
-    let memory = web::Data::from(memory);
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(memory.clone())
-            .configure(|config| ws::configure(config, &gateway))
-            .route("/api/publish", web::post().to(api_publish))
-            .route("/api/history", web::post().to(api_history))
-    })
-    .workers(2)
-    .bind(("127.0.0.1", options.port))?;
-    let mut stdout = std::io::stdout();
-    for address in server.addrs() {
-        writeln!(stdout, "listening on {address}")?;
-    }
-    stdout.flush()?;
-    server.run().await
 }

@@ -1,0 +1,182 @@
+//! A server on a port of its own, and a raw client that says exactly what it is told to.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer};
+use futures_util::{SinkExt, StreamExt};
+use gateway::{Backend, Config, Gateway, Hub, ws};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+
+/// No test waits longer for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) hub: Arc<Hub>,
+    handle: ServerHandle,
+}
+
+impl Server {
+    pub(crate) fn start<B: Backend>(config: Config, hub: Arc<Hub>, backend: Arc<B>) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        let gateway = Gateway::new(config, hub.clone(), backend);
+        std::thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let server =
+                    HttpServer::new(move || App::new().configure(|config| ws::configure(config, &gateway)))
+                        .workers(2)
+                        .disable_signals()
+                        .bind(("127.0.0.1", 0))
+                        .expect("a free port");
+                let address = server.addrs()[0];
+                let server = server.run();
+                sender.send((address, server.handle())).expect("the test waits");
+                server.await.expect("the server ends in peace");
+            });
+        });
+        let (address, handle) = receiver.recv().expect("the server starts");
+        Self { address, hub, handle }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("ws://{}{}", self.address, ws::PATH)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The order is given at once; nobody needs to see it carried out.
+        drop(self.handle.stop(false));
+    }
+}
+
+/// How a client's connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(crate) code: u16,
+    pub(crate) reason: String,
+}
+
+pub(crate) struct Raw {
+    socket: WebSocketStream<TcpStream>,
+    /// Objects of frames that held several.
+    waiting: std::collections::VecDeque<Value>,
+}
+
+impl Raw {
+    pub(crate) async fn open(server: &Server) -> Self {
+        Self::open_with(server, &[]).await.expect("upgraded").0
+    }
+
+    /// Also returns the sub-protocol the server chose. `Err` = the status it answered instead.
+    pub(crate) async fn open_with(
+        server: &Server,
+        headers: &[(&'static str, &str)],
+    ) -> Result<(Self, Option<String>), u16> {
+        let mut request = server.url().into_client_request().expect("a request");
+        for (name, value) in headers {
+            request
+                .headers_mut()
+                .insert(*name, value.parse().expect("a header value"));
+        }
+        let stream = TcpStream::connect(server.address).await.expect("connected");
+        match tokio_tungstenite::client_async(request, stream).await {
+            Ok((socket, response)) => {
+                let protocol = response.headers().get("sec-websocket-protocol");
+                let protocol = protocol.and_then(|value| value.to_str().ok()).map(str::to_owned);
+                Ok((
+                    Self {
+                        socket,
+                        waiting: Default::default(),
+                    },
+                    protocol,
+                ))
+            }
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// An open connection that has sent `connect` and read the reply.
+    pub(crate) async fn connected(server: &Server, token: &str) -> (Self, Value) {
+        let mut raw = Self::open(server).await;
+        raw.send(&serde_json::json!({"id": 1, "connect": {"token": token}}).to_string())
+            .await;
+        let reply = raw.next().await;
+        (raw, reply)
+    }
+
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.send_message(Message::text(text)).await;
+    }
+
+    pub(crate) async fn send_message(&mut self, message: Message) {
+        self.try_send_message(message).await.expect("sent");
+    }
+
+    pub(crate) async fn try_send_message(
+        &mut self,
+        message: Message,
+    ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+        self.socket.send(message).await
+    }
+
+    pub(crate) async fn next_message(&mut self) -> Message {
+        let message = tokio::time::timeout(PATIENCE, self.socket.next())
+            .await
+            .expect("in time");
+        message.expect("not ended").expect("no error")
+    }
+
+    /// The next object of the server.
+    pub(crate) async fn next(&mut self) -> Value {
+        loop {
+            if let Some(value) = self.waiting.pop_front() {
+                return value;
+            }
+            match self.next_message().await {
+                Message::Text(text) => {
+                    let values = text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+                    self.waiting.extend(values);
+                }
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("expected text, got {other:?}"),
+            }
+        }
+    }
+
+    /// Sends a command and reads its reply; pushes before it are skipped.
+    pub(crate) async fn ask(&mut self, command: Value) -> Value {
+        self.send(&command.to_string()).await;
+        loop {
+            let value = self.next().await;
+            if value["id"] == command["id"] {
+                return value;
+            }
+        }
+    }
+
+    /// Reads until the server closes.
+    pub(crate) async fn closed(&mut self) -> Closed {
+        loop {
+            if let Message::Close(frame) = self.next_message().await {
+                let frame = frame.expect("a close frame has a code");
+                return Closed {
+                    code: frame.code.into(),
+                    reason: frame.reason.as_str().to_owned(),
+                };
+            }
+        }
+    }
+
+    pub(crate) async fn close_code(&mut self) -> u16 {
+        self.closed().await.code
+    }
+}
