@@ -196,6 +196,15 @@ impl Segment {
         self.active.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The index in memory, as long as there is no index file.
+    fn in_use(&self) -> Option<Arc<ActiveIndex>> {
+        if self.sealed.get().is_some() {
+            None
+        } else {
+            self.in_memory()
+        }
+    }
+
     /// Takes in a durable batch.
     pub(crate) fn add(&self, place: BatchPlace, records: &[u8]) -> Result<()> {
         let Some(index) = self.in_memory() else {
@@ -226,9 +235,7 @@ impl Segment {
 
     /// The last version of a stream in this segment.
     pub(crate) fn last_version(&self, hash: u64, stream: &StreamId) -> Result<Option<u64>> {
-        if self.sealed.get().is_none()
-            && let Some(active) = self.in_memory()
-        {
+        if let Some(active) = self.in_use() {
             return Ok(active.last_version(hash, stream));
         }
         for entry in self.ask(|index| index.streams(hash))? {
@@ -248,9 +255,7 @@ impl Segment {
         after: u64,
         limit: usize,
     ) -> Result<Option<(u64, Vec<u32>)>> {
-        if self.sealed.get().is_none()
-            && let Some(active) = self.in_memory()
-        {
+        if let Some(active) = self.in_use() {
             return Ok(active.stream(hash, stream, after, limit));
         }
         let entries = self.ask(|index| index.streams(hash))?;
@@ -271,9 +276,9 @@ impl Segment {
     /// The first record here that a command left in a stream.
     pub(crate) fn command(&self, stream: &StreamId, stream_hash: u64, id: &str) -> Result<Option<Record>> {
         let hash = self.hashing.command(stream_hash, id);
-        let offsets = match (self.sealed.get(), self.in_memory()) {
-            (None, Some(active)) => active.command(stream_hash, hash),
-            _ => self.ask(|index| index.command(hash))?,
+        let offsets = match self.in_use() {
+            Some(active) => active.command(stream_hash, hash),
+            None => self.ask(|index| index.command(hash))?,
         };
         for offset in offsets {
             let record = self.records(&[offset])?.pop();
@@ -329,9 +334,9 @@ impl Segment {
 
     /// The records after a sequence, none above `upto`: whole batches as many as fit, at least one.
     pub(crate) fn read(&self, after: u64, upto: u64, bytes_max: usize) -> Result<RecordBatch> {
-        let place = match (self.sealed.get(), self.in_memory()) {
-            (None, Some(active)) => active.batch(after + 1),
-            _ => self.ask(|index| index.batch(after + 1))?,
+        let place = match self.in_use() {
+            Some(active) => active.batch(after + 1),
+            None => self.ask(|index| index.batch(after + 1))?,
         };
         let Some(place) = place.map(u64::from) else {
             return Err(self.damaged(0, format!("record {} is not in its index", after + 1)));

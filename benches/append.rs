@@ -1,0 +1,178 @@
+//! The figures `append`: durable appends beside the bare disk, the start after kill -9 with ten million events, and the
+//! replay of an actor in that journal. Everything through the journal's ports, the load generator included.
+//!
+//! `LIVEHOUSE_BENCH_EVENTS` sets the number of events of the last two (default 10,000,000).
+
+mod support;
+
+#[path = "append/crowd.rs"]
+mod crowd;
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use domain::event::ChatSent;
+use domain::{StreamId, StreamKind, UserId};
+use hdrhistogram::Histogram;
+use journal::embedded::{Embedded, EmbeddedWriter, Options, verify};
+use journal::{Append, Cause, Expected, Writer, codec};
+
+const STREAMS: usize = 1_000;
+const EVENT_BYTES: usize = 100;
+const MEASURED_EVENTS: u64 = 4_000_000;
+const WARM_UP_EVENTS: u64 = 400_000;
+const REPLAYS: usize = 10_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, child, directory, events] = &arguments[..]
+        && child == "--fill"
+    {
+        return crowd::fill(Path::new(directory), events.parse().expect("a number of events"));
+    }
+    support::machine();
+    let directory = support::directory();
+    append(&directory.path().join("append"));
+    let events = std::env::var("LIVEHOUSE_BENCH_EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000_000);
+    start_and_replay(&directory.path().join("start"), events);
+}
+
+/// Durable appends of one event each, and the same bytes written to the bare disk.
+fn append(directory: &Path) {
+    let (reader, writer) = Embedded::open(directory, Options::default()).expect("an empty directory");
+    let writer = Arc::new(writer);
+    run(&writer, WARM_UP_EVENTS);
+    let before = verify(directory, |_, _| {}).expect("a good journal");
+    let took = run(&writer, MEASURED_EVENTS);
+    writer.close();
+    drop(reader);
+    let after = verify(directory, |_, _| {}).expect("a good journal");
+    let bytes = after.bytes - before.bytes;
+    let batches = after.batches - before.batches;
+    let events_per_second = MEASURED_EVENTS as f64 / took.as_secs_f64();
+    let batch_bytes = (bytes / batches) as usize;
+    println!(
+        "{MEASURED_EVENTS} events, {} bytes each on disk, {batches} batches of {batch_bytes} bytes on average, {:.2} s",
+        bytes / MEASURED_EVENTS,
+        took.as_secs_f64()
+    );
+    let ours = bytes as f64 / took.as_secs_f64() / 1e6;
+    let bare = bare_disk(directory, bytes as usize, batch_bytes);
+    support::figure("durable journal append, 100-byte events from 1,000 streams", events_per_second, "events/s");
+    let peer = "raw sequential write + fdatasync of the same bytes in pieces of the same size";
+    support::figure_beside("the same in bytes", ours, "MB/s", peer, bare);
+    support::figure("raw in pieces of 1 MiB", bare_disk(directory, bytes as usize, 1 << 20), "MB/s");
+}
+
+/// Appends events as fast as they are taken; the time until the last one is durable.
+fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
+    let durable = Arc::new(AtomicU64::new(0));
+    let user: UserId = "ann".parse().expect("a good id");
+    let text = "x".repeat(EVENT_BYTES - encoded_bytes(&user, "x".repeat(90)) + 90);
+    assert_eq!(encoded_bytes(&user, text.clone()), EVENT_BYTES);
+    let streams: Vec<_> =
+        (0..STREAMS).map(|number| StreamId::new(StreamKind::Room, &format!("room-{number}"))).collect();
+    let started = Instant::now();
+    for number in 0..events {
+        let mut append = Append {
+            stream: streams[number as usize % STREAMS].clone(),
+            expected: Expected::Any,
+            epoch: writer.epoch(),
+            cause: Cause { command_id: Some(command_id(number)), request_hash: number, actor: "ann".into() },
+            events: vec![ChatSent { user: user.clone(), text: text.clone() }.into()],
+        };
+        let durable = durable.clone();
+        let mut done: journal::Completion = Box::new(move |outcome| {
+            outcome.expect("nothing fails");
+            durable.fetch_add(1, Ordering::Relaxed);
+        });
+        while let Err(refused) = writer.append(append, done) {
+            (append, done) = (refused.append, refused.done);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+    while durable.load(Ordering::Relaxed) < events {
+        std::thread::sleep(Duration::from_micros(100));
+    }
+    started.elapsed()
+}
+
+fn command_id(number: u64) -> compact_str::CompactString {
+    compact_str::format_compact!("c-{number}")
+}
+
+fn encoded_bytes(user: &UserId, text: String) -> usize {
+    codec::encode(&ChatSent { user: user.clone(), text }.into()).2.len()
+}
+
+/// The journal's own bytes to another file of the same disk, synced piece by piece; MB/s.
+fn bare_disk(directory: &Path, bytes: usize, piece: usize) -> f64 {
+    let mut content = Vec::with_capacity(bytes);
+    for number in 1.. {
+        let Ok(file) = File::open(directory.join(format!("{number:08}.segment"))) else { break };
+        let left = (bytes - content.len()) as u64;
+        file.take(left).read_to_end(&mut content).expect("a segment that was just written");
+    }
+    let path = directory.join("bare");
+    let mut file = File::create(&path).expect("a new file");
+    let started = Instant::now();
+    for piece in content.chunks(piece) {
+        file.write_all(piece).expect("room on the disk");
+        file.sync_data().expect("a good disk");
+    }
+    let took = started.elapsed();
+    std::fs::remove_file(path).expect("the file just made");
+    content.len() as f64 / took.as_secs_f64() / 1e6
+}
+
+/// A child writes the journal and is killed while it writes on; then the start is measured, and replays in it.
+fn start_and_replay(directory: &Path, events: u64) {
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--fill".as_ref(), directory.as_os_str(), events.to_string().as_ref()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program runs");
+    let mut said = [0; 5];
+    child.stdout.take().expect("it was asked for").read_exact(&mut said).expect("the child says that it is ready");
+    child.kill().expect("the child runs");
+    child.wait().expect("the child runs no more");
+    let started = Instant::now();
+    let (reader, writer) = Embedded::open(directory, Options::default()).expect("nothing acknowledged is lost");
+    let took = started.elapsed();
+    let head = journal::Reader::head(&reader).records();
+    println!("{head} events after kill -9, {:?}", writer.repairs());
+    support::figure("start after kill -9 with 10 M events (at most 3 s)", took.as_secs_f64(), "s");
+    let mut latency = Histogram::<u64>::new(3).expect("a histogram");
+    let mut records = Histogram::<u64>::new(3).expect("a histogram");
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..REPLAYS {
+        let number = random.usize(0..crowd::VIEWERS);
+        let started = Instant::now();
+        let replayed = crowd::replay(&reader, number);
+        latency.saturating_record(started.elapsed().as_micros() as u64);
+        records.saturating_record(replayed as u64);
+    }
+    println!("tail of {} records at the median, {} at p99", records.value_at_quantile(0.5), records.value_at_quantile(0.99));
+    support::figure("actor replay, snapshot + tail, p50", latency.value_at_quantile(0.5) as f64, "us");
+    support::figure("actor replay, snapshot + tail, p99 (at most 1,000)", latency.value_at_quantile(0.99) as f64, "us");
+    let never = never_seen(&reader, &mut random);
+    support::figure("find_command of an id that was never seen, mean", never, "ns");
+}
+
+fn never_seen(reader: &impl journal::Reader, random: &mut fastrand::Rng) -> f64 {
+    const QUESTIONS: u32 = 200_000;
+    let questions: Vec<_> = (0..QUESTIONS)
+        .map(|number| (crowd::stream(random.usize(0..crowd::VIEWERS)), format!("new-{number}")))
+        .collect();
+    let started = Instant::now();
+    for (stream, id) in &questions {
+        let found = crowd::now(reader.find_command(stream, id)).expect("a good journal");
+        assert!(found.is_none());
+    }
+    started.elapsed().as_nanos() as f64 / f64::from(QUESTIONS)
+}
