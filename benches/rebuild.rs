@@ -143,6 +143,7 @@ struct Crowd {
     coins: Vec<u64>,
     tickets: Vec<u64>,
     credited: Vec<u64>,
+    follows: Vec<usize>,
     gift: GiftId,
     scattered: bool,
 }
@@ -159,6 +160,7 @@ impl Crowd {
             coins: vec![0; USERS],
             tickets: vec![0; ROOMS],
             credited: vec![0; ROOMS],
+            follows: vec![0; USERS],
             gift: "rose".parse().expect("an id"),
             users,
             scattered,
@@ -194,7 +196,8 @@ impl Crowd {
                 (StreamId::room(&self.rooms[room]), ChatSent { user, text }.into())
             }
             94..98 => {
-                let streamer = self.users[room].clone();
+                let next = self.next_to_follow(user);
+                let streamer = self.users[next].clone();
                 (StreamId::viewer(&self.users[user]), Followed { streamer }.into())
             }
             _ => {
@@ -212,6 +215,12 @@ impl Crowd {
                 (StreamId::streamer(&self.users[room]), event.into())
             }
         }
+    }
+
+    /// A streamer that the user does not follow yet.
+    fn next_to_follow(&mut self, user: usize) -> usize {
+        self.follows[user] += 1;
+        (user * 31 + self.follows[user]) % ROOMS
     }
 
     fn spend(&mut self, user: usize, room: usize) -> Event {

@@ -40,32 +40,23 @@ pub struct Fact<'a> {
     pub event: &'a Event,
 }
 
-impl<'a> Fact<'a> {
-    /// The fact of a record and its decoded event; users that are new get numbers.
-    pub fn new(record: &RecordRef<'_>, event: &'a Event, names: &mut Names) -> Self {
-        let (who, whom) = match event {
-            Event::CoinsAdjusted(_)
-            | Event::LiveStarted(_)
-            | Event::LiveStopped(_)
-            | Event::TicketsCredited(_) => (names.intern(record.key), NOBODY),
-            Event::GiftSent(e) => (names.intern(record.key), names.intern(e.room.as_str())),
-            Event::ComboEnded(e) => (names.intern(record.key), names.intern(e.room.as_str())),
-            Event::Followed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
-            Event::Unfollowed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
-            Event::ChatSent(e) => (names.intern(e.user.as_str()), names.intern(record.key)),
-            Event::ComboRepeated(_) | Event::CommandRefused(_) | Event::SettlementAdvanced(_) => {
-                (NOBODY, NOBODY)
-            }
-        };
-        Self {
-            place: place(record.position),
-            at_ms: record.recorded_at_ms,
-            who,
-            whom,
-            event,
-        }
+/// Who did it and to whom, as numbers; users that are new get one.
+pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) -> (Number, Number) {
+    match event {
+        Event::CoinsAdjusted(_)
+        | Event::LiveStarted(_)
+        | Event::LiveStopped(_)
+        | Event::TicketsCredited(_) => (names.intern(record.key), NOBODY),
+        Event::GiftSent(e) => (names.intern(record.key), names.intern(e.room.as_str())),
+        Event::ComboEnded(e) => (names.intern(record.key), names.intern(e.room.as_str())),
+        Event::Followed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
+        Event::Unfollowed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
+        Event::ChatSent(e) => (names.intern(e.user.as_str()), names.intern(record.key)),
+        Event::ComboRepeated(_) | Event::CommandRefused(_) | Event::SettlementAdvanced(_) => (NOBODY, NOBODY),
     }
+}
 
+impl Fact<'_> {
     /// The room in which this is shown, if it is.
     pub fn shown_in(&self) -> Option<Number> {
         match self.event {

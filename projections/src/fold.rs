@@ -5,11 +5,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use domain::{Event, StreamId};
-use journal::{Checkpoint, JournalId, Position, Reader, RecordBatch, codec};
+use journal::{Checkpoint, JournalId, Position, Reader, RecordBatch, RecordRef, codec};
 
 use crate::day::UtcOffset;
-use crate::fact::{Fact, place};
+use crate::fact::{self, Fact, place};
+use crate::limits::RECORDS_PER_LOCK_MAX;
+use crate::names::{NOBODY, Names, Number};
 use crate::store::meta::{self, Generation, ViewMeta};
 use crate::store::{Batch, Stored, ViewStore, scan_all};
 use crate::views::{ALL, Views};
@@ -38,10 +41,76 @@ pub(crate) struct Fold {
     shards: u16,
     parked_unstored: Vec<StreamId>,
     batch: Batch,
+    bulk: Batch,
 }
 
-/// Events of a batch, one per record; none for a record that is not folded, because its stream is parked.
-pub(crate) type Events = Vec<Option<Event>>;
+/// A batch of records and what they mean.
+pub(crate) struct Decoded {
+    pub(crate) batch: Arc<RecordBatch>,
+    /// One per record; none for a record that is not folded: undecodable, or its stream is parked.
+    pub(crate) events: Vec<Option<Event>>,
+    /// Which records cannot be decoded, and why.
+    pub(crate) undecodable: Vec<(usize, journal::Error)>,
+    /// Who and whom, one pair per record; empty until they are looked up.
+    numbers: Vec<(Number, Number)>,
+    /// Ids that were given a number on the way, and how many there were before them.
+    learned: (usize, Vec<CompactString>),
+}
+
+impl Decoded {
+    /// Decodes every record of a batch.
+    pub(crate) fn of(batch: Arc<RecordBatch>) -> Self {
+        let mut undecodable = Vec::new();
+        let mut events = Vec::with_capacity(batch.len());
+        for (at, record) in batch.iter().enumerate() {
+            events.push(
+                codec::decode(&record)
+                    .map_err(|error| undecodable.push((at, error)))
+                    .ok(),
+            );
+        }
+        Self {
+            batch,
+            events,
+            undecodable,
+            numbers: Vec::new(),
+            learned: (0, Vec::new()),
+        }
+    }
+
+    /// Decodes a batch and looks up its users in a copy of the table, on a thread that has only the copy.
+    pub(crate) fn numbered(batch: Arc<RecordBatch>, names: &mut Names) -> Self {
+        let mut decoded = Self::of(batch);
+        let known = names.len();
+        decoded.look_up(names);
+        decoded.learned = (known, names.since(known).to_vec());
+        decoded
+    }
+
+    /// Looks up the users in the table of the views, or teaches it what the copy has learned.
+    fn number(&mut self, views: &mut Views) {
+        if self.numbers.is_empty() {
+            self.look_up(&mut views.names);
+            return;
+        }
+        let (known, learned) = std::mem::take(&mut self.learned);
+        assert!(
+            learned.is_empty() || views.names.len() == known,
+            "two tables of names have parted"
+        );
+        for id in learned {
+            views.names.intern(&id);
+        }
+    }
+
+    fn look_up(&mut self, names: &mut Names) {
+        let numbers = |(record, event): (RecordRef<'_>, &Option<Event>)| match event {
+            Some(event) => fact::numbers(&record, event, names),
+            None => (NOBODY, NOBODY),
+        };
+        self.numbers = self.batch.iter().zip(&self.events).map(numbers).collect();
+    }
+}
 
 impl Fold {
     /// Opens the live views. A store that is damaged, of another journal or ahead of this one is thrown away; a single
@@ -93,6 +162,7 @@ impl Fold {
             parked,
             parked_unstored: Vec::new(),
             batch: Batch::new(),
+            bulk: Batch::new(),
             store,
         };
         fold.name_spaces(&mut views);
@@ -169,40 +239,60 @@ impl Fold {
         checkpoint
     }
 
-    /// Keeps only the events of streams that are not parked, and parks the streams of records that cannot be decoded.
-    pub(crate) fn park(&mut self, batch: &RecordBatch, decoded: Vec<journal::Result<Event>>) -> Events {
-        let keep = |(record, decoded): (journal::RecordRef<'_>, journal::Result<Event>)| {
-            if !self.parked.is_empty() && self.parked.contains_key(&record.stream()) {
-                return None;
+    /// Takes out the events of streams that are parked, and parks the streams of records that cannot be decoded.
+    pub(crate) fn park(&mut self, decoded: &mut Decoded) {
+        for (at, error) in std::mem::take(&mut decoded.undecodable) {
+            let Some(record) = decoded.batch.iter().nth(at) else {
+                continue;
+            };
+            let (stream, position) = (record.stream(), record.position);
+            if self.parked.contains_key(&stream) {
+                continue;
             }
-            decoded
-                .inspect_err(|error| {
-                    let (stream, position) = (record.stream(), record.position);
-                    tracing::error!(%error, %stream, %position,
-                        "a record cannot be decoded; the views leave out this stream from here on");
-                    self.parked.insert(stream.clone(), place(position));
-                    self.parked_unstored.push(stream);
-                })
-                .ok()
-        };
-        batch.iter().zip(decoded).map(keep).collect()
-    }
-
-    /// Folds some records with their events, in order.
-    pub(crate) fn apply<'a>(
-        &mut self,
-        views: &mut Views,
-        records: impl Iterator<Item = (journal::RecordRef<'a>, &'a Option<Event>)>,
-    ) {
-        let mut last = None;
-        let mut facts = Vec::with_capacity(records.size_hint().0);
-        for (record, event) in records {
-            last = Some(record.position);
-            if let Some(event) = event {
-                facts.push(Fact::new(&record, event, &mut views.names));
+            tracing::error!(%error, %stream, %position,
+                "a record cannot be decoded; the views leave out this stream from here on");
+            self.parked.insert(stream.clone(), place(position));
+            self.parked_unstored.push(stream);
+        }
+        if self.parked.is_empty() {
+            return;
+        }
+        for (record, event) in decoded.batch.iter().zip(&mut decoded.events) {
+            if self
+                .parked
+                .get(&record.stream())
+                .is_some_and(|&from| place(record.position) >= from)
+            {
+                *event = None;
             }
         }
-        let Some(last) = last else { return };
+    }
+
+    /// Folds a batch. `with` lends the views, each time for at most [`RECORDS_PER_LOCK_MAX`] records.
+    pub(crate) fn apply(&mut self, decoded: &mut Decoded, mut with: impl FnMut(&mut dyn FnMut(&mut Views))) {
+        with(&mut |views| decoded.number(views));
+        let mut records = decoded.batch.iter().zip(&decoded.events).zip(&decoded.numbers);
+        while records.len() > 0 {
+            let mut facts = Vec::with_capacity(RECORDS_PER_LOCK_MAX.min(records.len()));
+            let mut last = None;
+            for ((record, event), &(who, whom)) in records.by_ref().take(RECORDS_PER_LOCK_MAX) {
+                last = Some(record.position);
+                let fact = |event| Fact {
+                    place: place(record.position),
+                    at_ms: record.recorded_at_ms,
+                    who,
+                    whom,
+                    event,
+                };
+                facts.extend(event.as_ref().map(fact));
+            }
+            if let Some(last) = last {
+                with(&mut |views| self.apply_facts(views, &facts, last));
+            }
+        }
+    }
+
+    fn apply_facts(&mut self, views: &mut Views, facts: &[Fact<'_>], last: Position) {
         for (slot, view) in self
             .slots
             .iter_mut()
@@ -221,9 +311,10 @@ impl Fold {
         }
     }
 
-    /// Gathers what changed since the last call into one batch: views, names, checkpoints, parked streams.
+    /// Gathers what changed since the last call: views, names, checkpoints, parked streams.
     pub(crate) fn gather(&mut self, views: &mut Views) -> Result<()> {
         self.batch.clear();
+        self.bulk.clear();
         let mut names = self.batch.space(names::SPACE);
         views.names.flush(|key, value| names.set(key, value));
         let store = self.store.clone();
@@ -237,7 +328,12 @@ impl Fold {
                 store: &*store,
                 space: &space,
             };
-            views.all_mut()[at].flush(&stored, &mut self.batch.space(&space))?;
+            let out = if slot.building {
+                &mut self.bulk
+            } else {
+                &mut self.batch
+            };
+            views.all_mut()[at].flush(&stored, &mut out.space(&space))?;
             let side = if slot.building {
                 &mut slot.meta.building
             } else {
@@ -255,8 +351,12 @@ impl Fold {
         Ok(())
     }
 
-    /// Writes what was gathered, atomically.
+    /// Writes what was gathered: live views atomically with their checkpoints; views that are being built, which nobody
+    /// reads, before their checkpoints.
     pub(crate) fn commit(&mut self) -> Result<()> {
+        if !self.bulk.is_empty() {
+            self.store.bulk(&self.bulk)?;
+        }
         self.store.commit(&self.batch)
     }
 
@@ -291,11 +391,6 @@ impl Slot {
         };
         self.meta.live = None;
     }
-}
-
-/// Decodes every record of a batch. The slow half of a fold, so that it can run on a thread of its own.
-pub(crate) fn decode(batch: &RecordBatch) -> Vec<journal::Result<Event>> {
-    batch.iter().map(|record| codec::decode(&record)).collect()
 }
 
 fn check_journal(store: &dyn ViewStore, id: JournalId) -> Result<()> {

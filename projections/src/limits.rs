@@ -15,20 +15,28 @@ pub const PAGE_ENTRIES_MAX: usize = 100;
 pub const RECORDS_PER_LOCK_MAX: usize = 1_024;
 /// Records between two commits while live: when it is reached, the runner commits even before the interval has passed.
 pub const RECORDS_PER_COMMIT_LIVE_MAX: usize = 16_384;
-/// Records between two commits while catching up or rebuilding: what a crash makes to be done again.
+/// Records between two commits while catching up: what a crash makes to be done again.
 pub const RECORDS_PER_COMMIT_CATCH_UP: usize = 2_000_000;
+/// Records between two writes of views that are being rebuilt: bounds the memory of what waits to be written.
+pub const RECORDS_PER_COMMIT_REBUILD: usize = 5_000_000;
+/// Bytes that one record makes the views write at most, keys included.
+pub const BYTES_PER_RECORD_MAX: usize = 200;
+/// Largest buffer of one commit. The limits above keep below it.
+pub const COMMIT_BYTES_MAX: usize = 1 << 30;
 /// Shortest time between two commits while live; a record waits at most this long, one that comes after a pause not at all.
 pub const COMMIT_INTERVAL_MS: u64 = 10;
 /// A runner that is farther behind than this many records at its start catches up in large batches and tells nobody.
 pub const CATCH_UP_LAG_RECORDS: u64 = 16_384;
 /// Bytes asked for in one read of the journal while catching up.
-pub const READ_BYTES: usize = 512 * 1024;
+pub const READ_BYTES: usize = 128 * 1024;
 /// Batches read ahead of the fold while catching up; the reader waits when it is that far ahead.
-pub const READ_AHEAD_BATCHES_MAX: usize = 8;
+pub const READ_AHEAD_BATCHES_MAX: usize = 16;
 /// Differences that a check names; it stops looking after that many.
 pub const DIFFERENCES_MAX: usize = 100;
 /// Generations of a view in the store: the live one and the one before it, for roll-back. Older ones are dropped.
 pub const GENERATIONS_KEPT: usize = 2;
 
 const _: () = assert!(ROOM_FEED_POSITIONS_MAX.is_multiple_of(FEED_CHUNK_POSITIONS));
+const _: () = assert!(RECORDS_PER_COMMIT_REBUILD * BYTES_PER_RECORD_MAX <= COMMIT_BYTES_MAX);
+const _: () = assert!(RECORDS_PER_COMMIT_CATCH_UP <= RECORDS_PER_COMMIT_REBUILD);
 const _: () = assert!(RECORDS_PER_LOCK_MAX <= RECORDS_PER_COMMIT_LIVE_MAX);

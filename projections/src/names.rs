@@ -19,7 +19,7 @@ pub const NOBODY: Number = Number::MAX;
 pub(crate) const SPACE: &str = "names";
 
 /// The table of user ids and their numbers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Names {
     numbers: HashMap<CompactString, Number, foldhash::fast::RandomState>,
     texts: Vec<CompactString>,
@@ -58,6 +58,11 @@ impl Names {
         self.texts.push(text.clone());
         self.numbers.insert(text, number);
         number
+    }
+
+    /// The ids that were given a number since there were `count`.
+    pub(crate) fn since(&self, count: usize) -> &[CompactString] {
+        &self.texts[count.min(self.texts.len())..]
     }
 
     /// Takes one stored entry; they come in the order of their keys.

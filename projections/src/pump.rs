@@ -1,24 +1,23 @@
-//! Reads a long stretch of the journal as fast as it goes: one thread reads and decodes ahead, the caller folds.
+//! Reads a long stretch of the journal as fast as it goes: one thread reads, decodes and looks up users ahead, the caller
+//! folds.
 
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use domain::Event;
-use journal::{Position, Reader, RecordBatch};
+use journal::{Position, Reader};
 
-use crate::fold::decode;
+use crate::fold::Decoded;
 use crate::limits::{READ_AHEAD_BATCHES_MAX, READ_BYTES};
+use crate::names::Names;
 use crate::wait::{Stop, Waited, wait};
 use crate::{Error, Result};
 
-/// A batch and its events, decoded or not, one per record.
-pub(crate) type Decoded = (Arc<RecordBatch>, Vec<journal::Result<Event>>);
-
-/// Gives every batch of `(after, upto]` to `each`, in order. The last one may reach behind `upto`.
+/// Gives every batch of `(after, upto]` to `each`, in order. `names` is a copy of the table that `each` folds with, which nobody
+/// else may add to meanwhile. The last one may reach behind `upto`.
 pub(crate) fn pump(
     reader: &dyn Reader,
     after: Position,
     upto: u64,
+    mut names: Names,
     stop: &Stop,
     mut each: impl FnMut(Decoded) -> Result<()>,
 ) -> Result<()> {
@@ -31,13 +30,10 @@ pub(crate) fn pump(
                     Waited::Ready(read) => read.map_err(Error::from),
                     Waited::Late | Waited::Stopped => Err(Error::Stopped),
                 };
-                let decoded = read.map(|batch| {
-                    let events = decode(&batch);
-                    (batch, events)
-                });
+                let decoded = read.map(|batch| Decoded::numbered(batch, &mut names));
                 match &decoded {
-                    Ok((batch, _)) if batch.is_empty() => return,
-                    Ok((batch, _)) => at = batch.last(),
+                    Ok(decoded) if decoded.batch.is_empty() => return,
+                    Ok(decoded) => at = decoded.batch.last(),
                     Err(_) => at.sequence = upto,
                 }
                 if send.send(decoded).is_err() {

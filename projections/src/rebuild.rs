@@ -8,8 +8,8 @@ use std::time::Instant;
 use journal::{Checkpoint, Position, Reader};
 
 use crate::fold::Fold;
-use crate::limits::{DIFFERENCES_MAX, RECORDS_PER_COMMIT_CATCH_UP, RECORDS_PER_LOCK_MAX};
-use crate::pump::{Decoded, pump};
+use crate::limits::{DIFFERENCES_MAX, RECORDS_PER_COMMIT_REBUILD};
+use crate::pump::pump;
 use crate::runner::Options;
 use crate::store::meta::{self, Generation};
 use crate::store::{Batch, MemoryStore, ViewStore, scan_all};
@@ -74,7 +74,7 @@ pub fn rebuild(
     names: &[&str],
     options: Options,
     stop: &Stopper,
-    mut progress: impl FnMut(Rebuild),
+    progress: impl FnMut(Rebuild),
 ) -> Result<Report> {
     let began = Instant::now();
     let wanted = known(names)?;
@@ -89,22 +89,7 @@ pub fn rebuild(
     begin(&mut fold, &views, &wanted);
     fold.drop_unused()?;
     let total = reader.head().get(0);
-    let mut pending = 0;
-    pump(reader, Position::start(0), total, &stop.0, |decoded| {
-        pending += fold_strictly(&mut fold, &mut views, decoded, &stop.0)?;
-        if pending >= RECORDS_PER_COMMIT_CATCH_UP {
-            pending = 0;
-            fold.gather(&mut views)?;
-            fold.commit()?;
-        }
-        progress(Rebuild {
-            done: fold.at().min(total),
-            total,
-        });
-        Ok(())
-    })?;
-    fold.gather(&mut views)?;
-    fold.commit()?;
+    fold_all(reader, &mut fold, &mut views, total, stop, progress)?;
     switch(&mut fold, wanted.len() == ALL.len())?;
     fold.drop_unused()?;
     Ok(Report {
@@ -121,7 +106,7 @@ pub fn check(
     names: &[&str],
     options: Options,
     stop: &Stopper,
-    mut progress: impl FnMut(Rebuild),
+    progress: impl FnMut(Rebuild),
 ) -> Result<Vec<Difference>> {
     let wanted = known(names)?;
     let (stored, _) = Fold::load(reader, store.clone(), options.offset, false)?;
@@ -138,23 +123,7 @@ pub fn check(
         fresh.upto = stored.generation.checkpoint.get(0);
         total = total.max(if fresh.active { fresh.upto } else { 0 });
     }
-    let mut pending = 0;
-    pump(reader, Position::start(0), total, &stop.0, |decoded| {
-        let last = decoded.0.last().sequence;
-        pending += fold_strictly(&mut fold, &mut views, decoded, &stop.0)?;
-        if pending >= RECORDS_PER_COMMIT_CATCH_UP {
-            pending = 0;
-            fold.gather(&mut views)?;
-            fold.commit()?;
-        }
-        progress(Rebuild {
-            done: last.min(total),
-            total,
-        });
-        Ok(())
-    })?;
-    fold.gather(&mut views)?;
-    fold.commit()?;
+    fold_all(reader, &mut fold, &mut views, total, stop, progress)?;
     let mut differences = Vec::new();
     for number in names_stored..views.names.len() {
         let (key, folded) = (
@@ -238,25 +207,53 @@ fn begin(fold: &mut Fold, views: &Views, wanted: &[usize]) {
     }
 }
 
-/// Folds a batch, or names the record that cannot be decoded.
-fn fold_strictly(fold: &mut Fold, views: &mut Views, decoded: Decoded, stop: &Stop) -> Result<usize> {
-    if stop.asked() {
-        return Err(Error::Stopped);
-    }
-    let (batch, decoded) = decoded;
-    let mut events = Vec::with_capacity(decoded.len());
-    for (record, event) in batch.iter().zip(decoded) {
-        let undecodable = |e: journal::Error| Error::Undecodable {
-            position: record.position,
-            what: e.to_string(),
-        };
-        events.push(Some(event.map_err(undecodable)?));
-    }
-    let mut records = batch.iter().zip(&events);
-    while records.len() > 0 {
-        fold.apply(views, records.by_ref().take(RECORDS_PER_LOCK_MAX));
-    }
-    Ok(batch.len())
+/// Folds everything up to `total` into the views that are being built; a record that cannot be decoded stops it.
+fn fold_all(
+    reader: &dyn Reader,
+    fold: &mut Fold,
+    views: &mut Views,
+    total: u64,
+    stop: &Stopper,
+    mut progress: impl FnMut(Rebuild),
+) -> Result<()> {
+    let mut pending = 0;
+    let names = views.names.clone();
+    pump(
+        reader,
+        Position::start(0),
+        total,
+        names,
+        &stop.0,
+        |mut decoded| {
+            if stop.0.asked() {
+                return Err(Error::Stopped);
+            }
+            if let Some((at, error)) = decoded.undecodable.first() {
+                let position = Position {
+                    shard: 0,
+                    sequence: decoded.batch.first().sequence + *at as u64,
+                };
+                return Err(Error::Undecodable {
+                    position,
+                    what: error.to_string(),
+                });
+            }
+            fold.apply(&mut decoded, |fold| fold(views));
+            pending += decoded.batch.len();
+            if pending >= RECORDS_PER_COMMIT_REBUILD {
+                pending = 0;
+                fold.gather(views)?;
+                fold.commit()?;
+            }
+            progress(Rebuild {
+                done: decoded.batch.last().sequence.min(total),
+                total,
+            });
+            Ok(())
+        },
+    )?;
+    fold.gather(views)?;
+    fold.commit()
 }
 
 /// Makes what was built live, all of it at once.

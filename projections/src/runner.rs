@@ -8,18 +8,16 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use domain::Event;
-use journal::{Position, Reader, RecordBatch, Tail};
+use journal::{Position, Reader, Tail};
 use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use crate::day::UtcOffset;
 use crate::deltas::{BalanceChange, Deltas, Shown, Sink};
 use crate::fact::position;
-use crate::fold::{Events, Fold, decode};
+use crate::fold::{Decoded, Fold};
 use crate::limits::{
     CATCH_UP_LAG_RECORDS, COMMIT_INTERVAL_MS, RECORDS_PER_COMMIT_CATCH_UP, RECORDS_PER_COMMIT_LIVE_MAX,
-    RECORDS_PER_LOCK_MAX,
 };
 use crate::progress::Progress;
 use crate::pump::pump;
@@ -196,8 +194,8 @@ impl Runner {
         let mut records = 0;
         while let Some(batch) = now(tail.next()) {
             let batch = batch?;
-            self.absorb(&batch, decode(&batch));
             records += batch.len();
+            self.absorb(Decoded::of(batch));
         }
         self.tail = Some(tail);
         self.commit()?;
@@ -215,11 +213,12 @@ impl Runner {
                 shard: 0,
                 sequence: self.fold.at(),
             };
-            pump(&*reader, after, self.silent_upto, stop, |(batch, decoded)| {
+            let names = self.shared.views.read().names.clone();
+            pump(&*reader, after, self.silent_upto, names, stop, |decoded| {
                 if stop.asked() {
                     return Err(Error::Stopped);
                 }
-                self.absorb(&batch, decoded);
+                self.absorb(decoded);
                 if self.pending.records >= RECORDS_PER_COMMIT_CATCH_UP {
                     self.commit()
                 } else {
@@ -248,7 +247,7 @@ impl Runner {
             Waited::Ready(Err(journal::Error::Closed)) | Waited::Stopped | Waited::Late => return Ok(false),
             Waited::Ready(batch) => {
                 let batch = batch?;
-                self.absorb(&batch, decode(&batch));
+                self.absorb(Decoded::of(batch));
             }
         }
         let deadline = self.last_commit + Duration::from_millis(COMMIT_INTERVAL_MS);
@@ -259,7 +258,7 @@ impl Runner {
                 Waited::Ready(batch) => batch?,
                 Waited::Late => break,
             };
-            self.absorb(&batch, decode(&batch));
+            self.absorb(Decoded::of(batch));
         }
         Ok(true)
     }
@@ -271,34 +270,21 @@ impl Runner {
     }
 
     /// Folds one batch, and keeps what rooms are to see of it.
-    fn absorb(&mut self, batch: &RecordBatch, decoded: Vec<journal::Result<Event>>) {
-        let events = self.fold.park(batch, decoded);
-        self.fold_in(batch, &events);
-        if batch.last().sequence > self.silent_upto {
+    fn absorb(&mut self, mut decoded: Decoded) {
+        self.fold.park(&mut decoded);
+        let views = &self.shared.views;
+        self.fold.apply(&mut decoded, |fold| fold(&mut views.write()));
+        self.pending.records += decoded.batch.len();
+        self.pending.last = decoded.batch.last().sequence;
+        if self.pending.last > self.silent_upto {
             self.pending.loud = true;
-            self.keep_shown(batch, events);
-        }
-    }
-
-    fn keep_shown(&mut self, batch: &RecordBatch, events: Vec<Option<Event>>) {
-        for (record, event) in batch.iter().zip(events) {
-            if record.position.sequence > self.silent_upto
-                && let Some(event) = event
-            {
-                self.pending.shown.extend(Shown::of(&record, event));
+            for (record, event) in decoded.batch.iter().zip(decoded.events) {
+                let loud = record.position.sequence > self.silent_upto;
+                self.pending
+                    .shown
+                    .extend(event.filter(|_| loud).and_then(|event| Shown::of(&record, event)));
             }
         }
-    }
-
-    fn fold_in(&mut self, batch: &RecordBatch, events: &Events) {
-        let mut records = batch.iter().zip(events);
-        while records.len() > 0 {
-            let mut views = self.shared.views.write();
-            self.fold
-                .apply(&mut views, records.by_ref().take(RECORDS_PER_LOCK_MAX));
-        }
-        self.pending.records += batch.len();
-        self.pending.last = batch.last().sequence;
     }
 
     /// Commits what is pending; then, and only then, makes it known.

@@ -145,6 +145,25 @@ impl ViewStore for FjallStore {
         })
     }
 
+    fn bulk(&self, batch: &Batch) -> Result<()> {
+        let mut entries: Vec<_> = batch.entries().collect();
+        entries.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        self.with(|open| {
+            for space in entries.chunk_by(|a, b| a.0 == b.0) {
+                let keyspace = open.keyspace(space[0].0)?;
+                let mut tables = keyspace.start_ingestion()?;
+                for (_, key, value) in space {
+                    match value {
+                        Some(value) => tables.write(*key, *value)?,
+                        None => tables.write_tombstone(*key)?,
+                    }
+                }
+                tables.finish()?;
+            }
+            Ok(())
+        })
+    }
+
     fn spaces(&self) -> Result<Vec<String>> {
         self.with(|open| {
             Ok(open

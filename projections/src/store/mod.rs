@@ -14,6 +14,7 @@ pub use memory::MemoryStore;
 use std::ops::{Bound, ControlFlow, Range};
 
 use crate::Result;
+use crate::limits::COMMIT_BYTES_MAX;
 
 /// Called for every entry of a scan: key, value; says whether to go on.
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
@@ -29,6 +30,12 @@ pub trait ViewStore: Send + Sync {
     /// Writes a batch, all of it or nothing. It survives the end of the process, not necessarily a power loss: then a
     /// whole earlier state is found (with its checkpoint), and the runner goes on from there.
     fn commit(&self, batch: &Batch) -> Result<()>;
+
+    /// Writes a batch into spaces that nobody reads yet, as fast as it goes: not atomically, and not before other writes
+    /// to the same keys. No key may be in it twice.
+    fn bulk(&self, batch: &Batch) -> Result<()> {
+        self.commit(batch)
+    }
 
     /// The spaces there are.
     fn spaces(&self) -> Result<Vec<String>>;
@@ -64,9 +71,6 @@ struct Entry {
     key: Range<u32>,
     value: Option<Range<u32>>,
 }
-
-/// Largest buffer of one batch; above it the runner commits what it has.
-pub(crate) const BATCH_BYTES_MAX: usize = 1 << 30;
 
 impl Batch {
     /// Nothing to be written.
@@ -122,7 +126,7 @@ impl Batch {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         assert!(
-            self.bytes.len() <= BATCH_BYTES_MAX,
+            self.bytes.len() <= COMMIT_BYTES_MAX,
             "a batch of views outgrew its buffer"
         );
         start as u32..self.bytes.len() as u32

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use domain::event::GiftSent;
 use domain::{Event, SessionNumber};
 use serde::{Deserialize, Serialize};
 
@@ -39,11 +40,20 @@ pub enum Sort {
 /// The view `live_rooms`.
 #[derive(Debug, Default)]
 pub struct LiveRooms {
-    live: HashMap<Number, LiveSession, foldhash::fast::RandomState>,
+    live: HashMap<Number, Live, foldhash::fast::RandomState>,
+    /// Brought up to date when it settles.
     by_tickets: Ranking,
     by_start: BTreeMap<Reverse<Place>, Number>,
+    /// May name a room that has ended since.
     unstored: Vec<Number>,
-    unstored_set: std::collections::HashSet<Number, foldhash::fast::RandomState>,
+    unplaced: Vec<Number>,
+}
+
+#[derive(Debug)]
+struct Live {
+    session: LiveSession,
+    unstored: bool,
+    unplaced: bool,
 }
 
 impl LiveRooms {
@@ -52,7 +62,7 @@ impl LiveRooms {
 
     /// The running session of a room.
     pub fn get(&self, room: Number) -> Option<&LiveSession> {
-        self.live.get(&room)
+        self.live.get(&room).map(|live| &live.session)
     }
 
     /// How many rooms are live.
@@ -67,7 +77,7 @@ impl LiveRooms {
 
     /// The rooms that are live, in no order that means anything.
     pub fn rooms(&self) -> impl Iterator<Item = (Number, &LiveSession)> {
-        self.live.iter().map(|(&room, session)| (room, session))
+        self.live.iter().map(|(&room, live)| (room, &live.session))
     }
 
     /// Live rooms in order, behind a mark of the same order; each with its own mark.
@@ -77,7 +87,7 @@ impl LiveRooms {
         behind: Option<Rung>,
         limit: usize,
     ) -> Vec<(Rung, Number, &LiveSession)> {
-        let session = |rung: Rung| Some((rung, rung.user, self.live.get(&rung.user)?));
+        let session = |rung: Rung| Some((rung, rung.user, self.get(rung.user)?));
         match sort {
             Sort::Hot => match behind {
                 Some(rung) => self
@@ -108,23 +118,40 @@ impl LiveRooms {
         }
     }
 
-    fn touch(&mut self, room: Number) {
-        if self.unstored_set.insert(room) {
-            self.unstored.push(room);
-        }
-    }
-
-    fn begin(&mut self, room: Number, session: LiveSession) {
+    fn begin(&mut self, room: Number, session: LiveSession, unstored: bool) {
         self.end(room);
-        self.by_tickets.set(room, session.tickets, session.began);
         self.by_start.insert(Reverse(session.began), room);
-        self.live.insert(room, session);
+        self.live.insert(
+            room,
+            Live {
+                session,
+                unstored,
+                unplaced: true,
+            },
+        );
+        self.unplaced.push(room);
     }
 
     fn end(&mut self, room: Number) {
-        if let Some(session) = self.live.remove(&room) {
-            self.by_start.remove(&Reverse(session.began));
+        if let Some(live) = self.live.remove(&room) {
+            self.by_start.remove(&Reverse(live.session.began));
             self.by_tickets.remove(room);
+        }
+    }
+
+    fn earn(&mut self, room: Number, gift: &GiftSent) {
+        let Some(live) = self.live.get_mut(&room) else {
+            return;
+        };
+        if live.session.session != gift.session || gift.tickets == 0 {
+            return;
+        }
+        live.session.tickets = live.session.tickets.saturating_add(gift.tickets);
+        if !std::mem::replace(&mut live.unstored, true) {
+            self.unstored.push(room);
+        }
+        if !std::mem::replace(&mut live.unplaced, true) {
+            self.unplaced.push(room);
         }
     }
 }
@@ -140,18 +167,7 @@ impl Projection for LiveRooms {
 
     fn apply(&mut self, fact: &Fact<'_>) {
         match fact.event {
-            Event::GiftSent(gift) => {
-                let Some(live) = self.live.get_mut(&fact.whom) else {
-                    return;
-                };
-                if live.session != gift.session || gift.tickets == 0 {
-                    return;
-                }
-                live.tickets = live.tickets.saturating_add(gift.tickets);
-                let (tickets, began) = (live.tickets, live.began);
-                self.by_tickets.set(fact.whom, tickets, began);
-                self.touch(fact.whom);
-            }
+            Event::GiftSent(gift) => self.earn(fact.whom, gift),
             Event::LiveStarted(e) => {
                 let session = LiveSession {
                     session: e.session,
@@ -160,12 +176,12 @@ impl Projection for LiveRooms {
                     began: fact.place,
                     tickets: 0,
                 };
-                self.begin(fact.who, session);
-                self.touch(fact.who);
+                self.begin(fact.who, session, true);
+                self.unstored.push(fact.who);
             }
             Event::LiveStopped(_) => {
                 self.end(fact.who);
-                self.touch(fact.who);
+                self.unstored.push(fact.who);
             }
             _ => {}
         }
@@ -175,29 +191,41 @@ impl Projection for LiveRooms {
         let bad = || damaged(Self::NAME, "an entry cannot be read");
         let room = key.try_into().map(Number::from_be_bytes).map_err(|_| bad())?;
         let session = postcard::from_bytes(value).map_err(|_| bad())?;
-        self.begin(room, session);
+        self.begin(room, session, false);
         Ok(())
     }
 
     fn flush(&mut self, _: &Stored<'_>, out: &mut Put<'_>) -> Result<()> {
-        self.unstored_set.clear();
+        // A room may have begun and ended several times.
+        self.unstored.sort_unstable();
+        self.unstored.dedup();
         for room in self.unstored.drain(..) {
             let key = room.to_be_bytes();
-            match self.live.get(&room) {
-                Some(session) => {
-                    let value =
-                        postcard::to_allocvec(session).map_err(|_| damaged(Self::NAME, "unwritable"))?;
-                    out.set(&key, &value);
+            match self.live.get_mut(&room) {
+                Some(live) => {
+                    live.unstored = false;
+                    let value = postcard::to_allocvec(&live.session);
+                    out.set(
+                        &key,
+                        &value.map_err(|_| damaged(Self::NAME, "a session cannot be written"))?,
+                    );
                 }
                 None => out.remove(&key),
             }
         }
-        self.by_tickets.flush(|_, _, _| {});
         Ok(())
     }
 
     fn settle(&mut self) {
+        for room in self.unplaced.drain(..) {
+            if let Some(live) = self.live.get_mut(&room) {
+                live.unplaced = false;
+                self.by_tickets
+                    .set(room, live.session.tickets, live.session.began);
+            }
+        }
         self.by_tickets.place_all();
+        self.by_tickets.flush(|_, _, _| {});
     }
 
     fn explain(&self, key: &[u8], names: &Names) -> String {

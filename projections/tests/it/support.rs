@@ -36,7 +36,7 @@ pub(crate) fn append(journal: &MemoryJournal, stream: StreamId, event: impl Into
         cause,
         events: vec![event.into()],
     };
-    let done = Box::new(|outcome: journal::Result<_>| drop(outcome.unwrap()));
+    let done = Box::new(|outcome: journal::Result<journal::Appended>| assert!(outcome.is_ok()));
     assert!(journal.append(append, done).is_ok());
 }
 
