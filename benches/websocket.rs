@@ -1,0 +1,205 @@
+//! Gifts over WebSocket, each acknowledged: the real server as a process of its own, the load generator in this one, both
+//! on the same cores.
+//!
+//! First every socket sends its next gift when the last is acknowledged: the most there is. Then gifts are sent at
+//! half that rate, by the clock and not by the answers, so that a slow answer delays no later gift: the latencies.
+//! `WEBSOCKET_SOCKETS` (default 1,000) and `WEBSOCKET_SECONDS` (default 10) change the size.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use hdrhistogram::Histogram;
+use livehouse::crowd::{Client, Dev};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+const ROOM: &str = "star";
+const COINS: u64 = 1_000_000_000;
+const WARM_UP: Duration = Duration::from_secs(2);
+
+fn main() {
+    support::machine();
+    let sockets = setting("WEBSOCKET_SOCKETS").unwrap_or(1_000);
+    let length = Duration::from_secs(setting("WEBSOCKET_SECONDS").unwrap_or(10));
+    let data = support::directory();
+    let server = Server::start(data.path());
+    // One thread: the other core is the server's.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio starts");
+    runtime.block_on(async {
+        let mut viewers = gather(&server.address, sockets as usize).await;
+        closed_loop(&mut viewers, WARM_UP).await;
+        let most = closed_loop(&mut viewers, length).await;
+        let name = format!("gifts over WebSocket, each acknowledged, {sockets} sockets");
+        support::figure(&name, most, "gifts/s (at least 30,000)");
+        let rate = most / 2.0;
+        let latencies = by_the_clock(viewers, rate, length).await;
+        for (quantile, name) in [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")] {
+            let ms = latencies.value_at_quantile(quantile) as f64 / 1_000.0;
+            let limit = if name == "p99" { " (at most 20)" } else { "" };
+            let rate = support::number(rate);
+            support::figure(&format!("acknowledged at half of that, {rate} gifts/s, {name}"), ms, &format!("ms{limit}"));
+        }
+    });
+}
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}
+
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(data: &std::path::Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_livehouse"))
+            .args(["demo", "--no-crowd", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("stdout can be read");
+        let address = line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
+        assert!(!address.is_empty(), "the server ended without serving");
+        Self { child, address }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A socket that sends gifts: no more than the bytes need.
+struct Viewer {
+    socket: WebSocketStream<TcpStream>,
+    sent: u32,
+}
+
+async fn gather(address: &str, sockets: usize) -> Vec<Viewer> {
+    let dev = Dev { server: address.to_owned() };
+    let star = Client::connect(address, &dev.token(ROOM).await.expect("a token"), Arc::<AtomicU64>::default());
+    let star = star.await.expect("the star connects");
+    star.rpc("live.start", json!({ "command_id": "go" })).await.expect("the star goes live");
+    let mut viewers = Vec::with_capacity(sockets);
+    for n in 0..sockets {
+        let user = format!("viewer{n}");
+        dev.grant(&user, COINS).await.expect("coins");
+        let token = dev.token(&user).await.expect("a token");
+        viewers.push(Viewer::connect(address, &token).await);
+    }
+    viewers
+}
+
+impl Viewer {
+    async fn connect(address: &str, token: &str) -> Self {
+        let stream = TcpStream::connect(address).await.expect("connects");
+        stream.set_nodelay(true).expect("nodelay");
+        let url = format!("ws://{address}/connection/websocket");
+        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.expect("upgrades");
+        let mut viewer = Self { socket, sent: 0 };
+        let connect = format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#);
+        viewer.socket.send(Message::text(connect)).await.expect("connects");
+        viewer.acknowledged().await;
+        viewer
+    }
+
+    async fn send(&mut self) {
+        self.sent += 1;
+        let id = self.sent + 1;
+        let gift = format!(
+            r#"{{"id":{id},"rpc":{{"method":"gift.send","data":{{"command_id":"c{id}","room":"{ROOM}","gift":"heart","count":1}}}}}}"#
+        );
+        self.socket.send(Message::text(gift)).await.expect("the socket is open");
+    }
+
+    /// Waits for the next frame with answers; how many there were. Pings are answered, pushes dropped.
+    async fn acknowledged(&mut self) -> usize {
+        loop {
+            let message = self.socket.next().await.expect("the socket is open").expect("a frame");
+            let Message::Text(frame) = message else { continue };
+            let mut answers = 0;
+            for line in frame.split('\n') {
+                assert!(!line.contains(r#""error""#), "{line}");
+                if line.starts_with(r#"{"id""#) {
+                    answers += 1;
+                } else if line == "{}" {
+                    self.socket.send(Message::text("{}")).await.expect("the socket is open");
+                }
+            }
+            if answers > 0 {
+                return answers;
+            }
+        }
+    }
+}
+
+/// Every socket as fast as it is answered; gifts per second.
+async fn closed_loop(viewers: &mut [Viewer], length: Duration) -> f64 {
+    let count = AtomicU64::new(0);
+    let began = Instant::now();
+    let end = began + length;
+    let all = viewers.iter_mut().map(|viewer| async {
+        while Instant::now() < end {
+            viewer.send().await;
+            count.fetch_add(viewer.acknowledged().await as u64, Ordering::Relaxed);
+        }
+    });
+    futures_util::future::join_all(all).await;
+    count.into_inner() as f64 / began.elapsed().as_secs_f64()
+}
+
+/// Gifts at a rate, spread evenly over the sockets; microseconds from when each was due to its acknowledgement.
+async fn by_the_clock(viewers: Vec<Viewer>, rate: f64, length: Duration) -> Histogram<u64> {
+    let every = Duration::from_secs_f64(viewers.len() as f64 / rate);
+    let began = Instant::now() + Duration::from_millis(100);
+    let sockets = viewers.len() as u32;
+    let all = viewers.into_iter().zip(0u32..).map(|(viewer, n)| {
+        let first = began + every * n / sockets;
+        tokio::spawn(one_by_the_clock(viewer, first, every, began + length))
+    });
+    let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
+    for one in futures_util::future::join_all(all).await {
+        latencies.add(one.expect("no client panics")).expect("same bounds");
+    }
+    latencies
+}
+
+async fn one_by_the_clock(mut viewer: Viewer, first: Instant, every: Duration, end: Instant) -> Histogram<u64> {
+    let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
+    let mut due = first;
+    let mut waiting = VecDeque::new();
+    loop {
+        tokio::select! {
+            biased;
+            answers = viewer.acknowledged(), if !waiting.is_empty() => {
+                for _ in 0..answers {
+                    let due: Instant = waiting.pop_front().expect("an answer to something sent");
+                    latencies.saturating_record(due.elapsed().as_micros() as u64);
+                }
+            }
+            () = tokio::time::sleep_until(due), if due < end => {
+                viewer.send().await;
+                waiting.push_back(due);
+                due += every;
+            }
+            else => return latencies,
+        }
+    }
+}
