@@ -35,7 +35,10 @@ fn main() {
     let data = support::directory();
     let server = Server::start(data.path());
     // One thread: the other core is the server's.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("tokio starts");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("tokio starts");
     runtime.block_on(async {
         let mut viewers = gather(&server.address, sockets as usize).await;
         closed_loop(&mut viewers, WARM_UP).await;
@@ -48,13 +51,19 @@ fn main() {
             let ms = latencies.value_at_quantile(quantile) as f64 / 1_000.0;
             let limit = if name == "p99" { " (at most 20)" } else { "" };
             let rate = support::number(rate);
-            support::figure(&format!("acknowledged at half of that, {rate} gifts/s, {name}"), ms, &format!("ms{limit}"));
+            support::figure(
+                &format!("acknowledged at half of that, {rate} gifts/s, {name}"),
+                ms,
+                &format!("ms{limit}"),
+            );
         }
     });
 }
 
 fn setting(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
 struct Server {
@@ -71,8 +80,14 @@ impl Server {
             .spawn()
             .expect("the server starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("stdout can be read");
-        let address = line.trim().trim_start_matches("http://").trim_end_matches('/').to_owned();
+        BufReader::new(child.stdout.take().expect("stdout is piped"))
+            .read_line(&mut line)
+            .expect("stdout can be read");
+        let address = line
+            .trim()
+            .trim_start_matches("http://")
+            .trim_end_matches('/')
+            .to_owned();
         assert!(!address.is_empty(), "the server ended without serving");
         Self { child, address }
     }
@@ -93,10 +108,16 @@ struct Viewer {
 }
 
 async fn gather(address: &str, sockets: usize) -> Vec<Viewer> {
-    let dev = Dev { server: address.to_owned() };
-    let star = Client::connect(address, &dev.token(ROOM).await.expect("a token"), Arc::<AtomicU64>::default());
-    let star = star.await.expect("the star connects");
-    star.rpc("live.start", json!({ "command_id": "go" })).await.expect("the star goes live");
+    let dev = Dev {
+        server: address.to_owned(),
+    };
+    let token = dev.token(ROOM).await.expect("a token");
+    let star = Client::connect(address, &token, Arc::default())
+        .await
+        .expect("the star connects");
+    star.rpc("live.start", json!({ "command_id": "go" }))
+        .await
+        .expect("the star goes live");
     let mut viewers = Vec::with_capacity(sockets);
     for n in 0..sockets {
         let user = format!("viewer{n}");
@@ -112,10 +133,16 @@ impl Viewer {
         let stream = TcpStream::connect(address).await.expect("connects");
         stream.set_nodelay(true).expect("nodelay");
         let url = format!("ws://{address}/connection/websocket");
-        let (socket, _) = tokio_tungstenite::client_async(url, stream).await.expect("upgrades");
+        let (socket, _) = tokio_tungstenite::client_async(url, stream)
+            .await
+            .expect("upgrades");
         let mut viewer = Self { socket, sent: 0 };
         let connect = format!(r#"{{"id":1,"connect":{{"token":"{token}"}}}}"#);
-        viewer.socket.send(Message::text(connect)).await.expect("connects");
+        viewer
+            .socket
+            .send(Message::text(connect))
+            .await
+            .expect("connects");
         viewer.acknowledged().await;
         viewer
     }
@@ -126,13 +153,21 @@ impl Viewer {
         let gift = format!(
             r#"{{"id":{id},"rpc":{{"method":"gift.send","data":{{"command_id":"c{id}","room":"{ROOM}","gift":"heart","count":1}}}}}}"#
         );
-        self.socket.send(Message::text(gift)).await.expect("the socket is open");
+        self.socket
+            .send(Message::text(gift))
+            .await
+            .expect("the socket is open");
     }
 
     /// Waits for the next frame with answers; how many there were. Pings are answered, pushes dropped.
     async fn acknowledged(&mut self) -> usize {
         loop {
-            let message = self.socket.next().await.expect("the socket is open").expect("a frame");
+            let message = self
+                .socket
+                .next()
+                .await
+                .expect("the socket is open")
+                .expect("a frame");
             let Message::Text(frame) = message else { continue };
             let mut answers = 0;
             for line in frame.split('\n') {
@@ -140,7 +175,10 @@ impl Viewer {
                 if line.starts_with(r#"{"id""#) {
                     answers += 1;
                 } else if line == "{}" {
-                    self.socket.send(Message::text("{}")).await.expect("the socket is open");
+                    self.socket
+                        .send(Message::text("{}"))
+                        .await
+                        .expect("the socket is open");
                 }
             }
             if answers > 0 {
@@ -176,12 +214,19 @@ async fn by_the_clock(viewers: Vec<Viewer>, rate: f64, length: Duration) -> Hist
     });
     let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
     for one in futures_util::future::join_all(all).await {
-        latencies.add(one.expect("no client panics")).expect("same bounds");
+        latencies
+            .add(one.expect("no client panics"))
+            .expect("same bounds");
     }
     latencies
 }
 
-async fn one_by_the_clock(mut viewer: Viewer, first: Instant, every: Duration, end: Instant) -> Histogram<u64> {
+async fn one_by_the_clock(
+    mut viewer: Viewer,
+    first: Instant,
+    every: Duration,
+    end: Instant,
+) -> Histogram<u64> {
     let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
     let mut due = first;
     let mut waiting = VecDeque::new();

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 /// Prints the machine: model, cores, kernel. Once per program, before the figures.
-pub fn machine() {
+pub(crate) fn machine() {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     let model = cpu
@@ -23,12 +23,12 @@ pub fn machine() {
 }
 
 /// Prints one figure.
-pub fn figure(name: &str, value: f64, unit: &str) {
+pub(crate) fn figure(name: &str, value: f64, unit: &str) {
     println!("{name}: {} {unit}", number(value));
 }
 
 /// Prints one figure beside its peer, with the ratio of the two.
-pub fn figure_beside(name: &str, value: f64, unit: &str, peer: &str, peer_value: f64) {
+pub(crate) fn figure_beside(name: &str, value: f64, unit: &str, peer: &str, peer_value: f64) {
     let ratio = value / peer_value;
     println!(
         "{name}: {} {unit}; {peer}: {} {unit}; ratio {ratio:.2}",
@@ -38,7 +38,7 @@ pub fn figure_beside(name: &str, value: f64, unit: &str, peer: &str, peer_value:
 }
 
 /// A number as people read it: thousands apart, decimals only when it is small.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value < 100.0 {
         return format!("{value:.2}");
     }
@@ -54,7 +54,7 @@ pub fn number(value: f64) -> String {
 }
 
 /// A directory on the disk that the build uses (not in memory), removed when it is dropped.
-pub fn directory() -> tempfile::TempDir {
+pub(crate) fn directory() -> tempfile::TempDir {
     let base = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     tempfile::Builder::new()
         .prefix("bench-")

@@ -16,7 +16,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 ///
 /// They enter rooms, chat, send gifts and combos, and follow. What they did is printed every 2 s. Ctrl-C sends them home.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The demo's address
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8000")]
     server: String,

@@ -22,7 +22,7 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// It offers `GET /dev/token?user=ID` and `POST /dev/grant?user=ID&coins=N` besides the page and everything that `serve`
 /// offers. Open the address that it prints.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     listen: Listen,
     /// Keep the journal and the views here [default: a temporary directory that goes when the demo ends]

@@ -19,7 +19,7 @@ const STREAM_PAGE: usize = 1_000;
 ///
 /// Nothing is written, and a server may be running: then the log is printed as it is now.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     sources: Sources,
     /// Begin after this position

@@ -14,7 +14,7 @@ use crate::serve::utc_offset;
 /// The new views are built beside the old ones and put in their place at once; the old ones are kept for --rollback. The
 /// server must be stopped.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     sources: Sources,
     /// Which views [default: all]

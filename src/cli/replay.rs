@@ -20,7 +20,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(5);
 ///
 /// It is made by the same code that the room's viewers were served by. Nothing is written, and a server may be running.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     sources: Sources,
     /// Which room: the streamer's user id

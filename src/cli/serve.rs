@@ -12,7 +12,7 @@ use crate::telemetry;
 ///
 /// It prints its address on standard output when it serves, and logs to standard error. SIGTERM or SIGINT stop it gracefully.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     sources: Sources,
     #[command(flatten)]

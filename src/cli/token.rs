@@ -14,7 +14,7 @@ use crate::tokens;
 /// It is signed with `token.secret` of the configuration (LIVEHOUSE_TOKEN_SECRET), so this works with HS256 only; with
 /// EdDSA or RS256 your own identity service holds the private key.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     sources: Sources,
     /// For whom: becomes the token's `sub`

@@ -13,7 +13,7 @@ use crate::serve::journal_directory;
 /// Checksums, order, identity and the hash chain of all segments. Nothing is written, and a server may be running. Exit 1
 /// names the first damaged file and offset.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     sources: Sources,
 }

@@ -5,23 +5,23 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// The binary under test.
-pub const LIVEHOUSE: &str = env!("CARGO_BIN_EXE_livehouse");
+pub(crate) const LIVEHOUSE: &str = env!("CARGO_BIN_EXE_livehouse");
 
 /// A running `livehouse demo --no-crowd`; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Its address, as in `127.0.0.1:34567`.
-    pub address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
     /// Starts on a free port and waits until it serves.
-    pub fn start(data: &Path) -> Self {
+    pub(crate) fn start(data: &Path) -> Self {
         Self::start_at(data, "127.0.0.1:0")
     }
 
     /// Starts on this address and waits until it serves.
-    pub fn start_at(data: &Path, listen: &str) -> Self {
+    pub(crate) fn start_at(data: &Path, listen: &str) -> Self {
         let mut child = Command::new(LIVEHOUSE)
             .args(["demo", "--no-crowd", "--listen", listen, "--data"])
             .arg(data)
@@ -48,14 +48,14 @@ impl Server {
     }
 
     /// kill -9, and waits until it is gone.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("the server can be killed");
         self.child.wait().expect("the server can be waited for");
     }
 
     /// SIGTERM, and waits until it has stopped by itself.
     #[allow(dead_code, reason = "not every test binary stops its server this way")]
-    pub fn stop(mut self) -> ExitStatus {
+    pub(crate) fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill")
             .args(["-TERM", &pid])
@@ -75,7 +75,7 @@ impl Drop for Server {
 }
 
 /// Runs a verb to its end: exit code, standard output, standard error.
-pub fn livehouse(args: &[&str]) -> (i32, String, String) {
+pub(crate) fn livehouse(args: &[&str]) -> (i32, String, String) {
     let output = Command::new(LIVEHOUSE)
         .args(args)
         .output()
