@@ -212,10 +212,12 @@ impl Actors {
     pub async fn stop(&self, deadline: Duration) -> bool {
         self.0.house.close();
         let done = tokio::time::timeout(deadline, self.drain()).await.is_ok();
-        for arbiter in self.0.arbiters.lock().drain(..) {
-            arbiter.stop();
-        }
-        done
+        let arbiters = std::mem::take(&mut *self.0.arbiters.lock());
+        arbiters.iter().for_each(|arbiter| _ = arbiter.stop());
+        // What the threads hold, the journal's writer among it, is let go when they have ended.
+        let ended =
+            tokio::task::spawn_blocking(|| arbiters.into_iter().for_each(|arbiter| _ = arbiter.join()));
+        ended.await.is_ok() && done
     }
 
     async fn drain(&self) {

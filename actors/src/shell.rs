@@ -7,6 +7,7 @@
 //! It must never tell anybody anything that rests on an event which is not durable: not a success, not a refusal, not
 //! "it holds already". It must never decide the same command twice.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -130,6 +131,7 @@ impl<A: Kind> Shell<A> {
             self.house().stats.thrown_away.add_one();
             self.forget();
         }
+        self.now();
         let next = match (self.state.is_some(), work) {
             (false, work) => Some(self.wake_up(work)),
             (true, Work::Command(job)) => self.command(job),
@@ -287,57 +289,42 @@ impl<A: Kind> Shell<A> {
         None
     }
 
-    /// The text by which the journal knows a command of this stream.
-    fn command_key(&self, request: &Request) -> Option<CompactString> {
-        let id = request.command_id.as_ref()?;
-        if request.actor == self.key.as_str() {
-            return Some(id.clone().into_text());
-        }
-        Some(format_compact!("{}{QUALIFIER}{id}", request.actor))
-    }
-
     /// Has the command been here before? If not, decides.
     fn command(&mut self, job: Job<A>) -> Option<Suspended<A>> {
-        let Some(id) = self.command_key(&job.request) else {
-            self.decide(None, job);
+        let Some(id) = journal_id(&self.key, &job.request) else {
+            self.decide(job);
             return None;
         };
-        if self.in_flight.contains(&id, self.progress.version()) {
+        let durable_version = self.progress.version();
+        if self.in_flight.contains(&id, durable_version) {
             self.repeat_later(job);
             return None;
         }
         // A stream without a record holds no command.
-        if self.progress.version() == 0 {
-            self.decide(Some(id), job);
+        if durable_version == 0 {
+            self.decide(job);
             return None;
         }
         let stream = self.stream();
         if !self.lookups_wait {
             let found = self.house().reader.find_command(&stream, &id).now_or_never();
             if let Some(found) = found {
-                self.found_as(found, Some(id), job);
+                self.found(found, job);
                 return None;
             }
             self.lookups_wait = true;
         }
-        let reader = self.house().reader.clone();
+        let (reader, id) = (self.house().reader.clone(), id.into_owned());
         Some(Box::pin(async move {
             let said = Said::Found(reader.find_command(&stream, &id).await);
-            Resumption {
-                work: Work::Command(job),
-                said,
-            }
+            let work = Work::Command(job);
+            Resumption { work, said }
         }))
     }
 
     fn found(&mut self, found: journal::Result<Option<Record>>, job: Job<A>) {
-        let id = self.command_key(&job.request);
-        self.found_as(found, id, job);
-    }
-
-    fn found_as(&mut self, found: journal::Result<Option<Record>>, id: Option<CompactString>, job: Job<A>) {
         match found {
-            Ok(None) => self.decide(id, job),
+            Ok(None) => self.decide(job),
             Ok(Some(first)) => job.reply.send(self.repeated(&first, &job.request)),
             Err(error) => {
                 self.house().stats.failed.add_one();
@@ -374,33 +361,37 @@ impl<A: Kind> Shell<A> {
         ));
     }
 
-    fn decide(&mut self, id: Option<CompactString>, job: Job<A>) {
-        let now_ms = self.now();
+    fn decide(&mut self, job: Job<A>) {
         let Some(state) = self.state.as_ref() else { return };
         let context = Context {
-            now_ms,
+            now_ms: self.now_ms,
             catalogue: &self.progress.house.catalogue,
         };
         match state.decide(&job.command, &context) {
-            Ok(Decision::Happens(events)) => self.append(id, job, events),
+            Ok(Decision::Happens(events)) => self.append(job, events),
             Ok(Decision::Already(answer)) => self.tell_command(job.reply, Ok(answer)),
-            Err(rejection) => match A::refused(&job.command, rejection).filter(|_| id.is_some()) {
-                Some(event) => self.append(id, job, Vec::from([event])),
-                None => self.tell_command(job.reply, Err(rejection)),
-            },
+            Err(rejection) => {
+                let has_id = job.request.command_id.is_some();
+                match A::refused(&job.command, rejection).filter(|_| has_id) {
+                    Some(event) => self.append(job, Vec::from([event])),
+                    None => self.tell_command(job.reply, Err(rejection)),
+                }
+            }
         }
     }
 
     /// Queues the events; from here on they are part of the state. When the queue is full, nothing has changed.
-    fn append(&mut self, id: Option<CompactString>, job: Job<A>, events: Vec<Event>) {
+    fn append(&mut self, job: Job<A>, events: Vec<Event>) {
         let Some(first) = events.first() else { return };
         let answer = A::answer(first);
         let (extra, next) = self.extra(&events);
-        let in_flight = id.as_deref().map(InFlight::hash);
+        let (request_hash, actor) = (job.request.request_hash, job.request.actor.clone());
+        let command_id = into_journal_id(&self.key, job.request);
+        let in_flight = command_id.as_deref().map(InFlight::hash);
         let cause = Cause {
-            command_id: id,
-            request_hash: job.request.request_hash,
-            actor: job.request.actor,
+            command_id,
+            request_hash,
+            actor,
         };
         let waiting = Waiting::new(self.progress.clone(), job.reply, answer, extra);
         let copy = if next.is_none() {
@@ -506,6 +497,24 @@ impl<A: Kind> Shell<A> {
             Box::new(move |outcome| barrier.complete(&progress, outcome)),
         );
     }
+}
+
+/// The text by which the journal knows a command of the stream of `key`.
+fn journal_id<'a>(key: &UserId, request: &'a Request) -> Option<Cow<'a, str>> {
+    let id = request.command_id.as_ref()?;
+    if request.actor == key.as_str() {
+        return Some(Cow::Borrowed(id.as_str()));
+    }
+    Some(Cow::Owned(format!("{}{QUALIFIER}{id}", request.actor)))
+}
+
+/// The same, without a copy where it can be had so.
+fn into_journal_id(key: &UserId, request: Request) -> Option<CompactString> {
+    let id = request.command_id?;
+    if request.actor == key.as_str() {
+        return Some(id.into_text());
+    }
+    Some(format_compact!("{}{QUALIFIER}{id}", request.actor))
 }
 
 /// The bytes of a snapshot: the actor's time and its state. One that cannot be encoded is not kept: it is only a

@@ -33,7 +33,7 @@ impl Counter {
 /// What the actors have done since they were started.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Commands that took place, repetitions included.
+    /// Commands that took place.
     pub accepted: Counter,
     /// Commands that were found to have been done before.
     pub repeated: Counter,

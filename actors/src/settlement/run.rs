@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::ArbiterHandle;
+use domain::UserId;
 use domain::settlement::{self, Settlement};
 use domain::streamer::{self, Streamer};
-use domain::{StreamId, StreamKind, UserId};
-use journal::{Checkpoint, Position, Tail};
+use journal::{Checkpoint, Error, Position, Tail};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
@@ -102,10 +102,6 @@ impl Cursor {
     fn new(shard: u16, house: Arc<House>) -> Result<Self, Failure> {
         // Digits are a well-formed id.
         let key = shard.to_string().parse::<UserId>().map_err(|_| Failure::Lost)?;
-        debug_assert_eq!(
-            StreamId::new(StreamKind::Settlement, key.as_str()).key,
-            shard.to_string()
-        );
         Ok(Self {
             shard,
             shell: Shell::new(house, key, Arc::new(NoPost)),
@@ -191,7 +187,7 @@ async fn settle(
         }
         tokio::select! {
             biased;
-            () = runner.inbox.arrived.notified() => runner.take_inputs(),
+            () = runner.inbox.arrived.notified() => runner.take_inputs()?,
             stopped = stopping.changed(), if stop_at.is_none() => {
                 if stopped.is_err() {
                     return Ok(());
@@ -246,12 +242,21 @@ impl Runner {
             .set(self.head().saturating_sub(self.core.credited_upto()));
     }
 
-    fn take_inputs(&mut self) {
+    /// Takes what came of effects. A journal that can no longer write ends this.
+    fn take_inputs(&mut self) -> Result<(), Failure> {
         let inputs = std::mem::take(&mut *self.inbox.inputs.lock());
         for input in inputs {
-            let gifts = self.core.input(input);
-            self.house.stats.gifts_settled.add(gifts);
+            let (Input::Settled(_, _, Err(failure)) | Input::Credited(_, _, Err(failure))) = &input else {
+                let gifts = self.core.input(input);
+                self.house.stats.gifts_settled.add(gifts);
+                continue;
+            };
+            if matches!(failure, Failure::Broken(Error::Poisoned(_) | Error::Closed)) {
+                return Err(failure.clone());
+            }
+            self.core.input(input);
         }
+        Ok(())
     }
 
     /// A cursor that cannot be written now is written next time.
