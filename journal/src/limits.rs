@@ -4,8 +4,9 @@
 pub const STREAM_KEY_BYTES_MAX: usize = 255;
 /// Longest name of the actor that caused a record, in bytes; a longer one fails the append with `TooLarge`.
 pub const ACTOR_BYTES_MAX: usize = 255;
-/// Longest command id, in bytes (64 characters of up to 4 bytes); a longer one fails the append with `TooLarge`.
-pub const COMMAND_ID_BYTES_MAX: usize = 256;
+/// Longest command id, in bytes (64 characters of up to 4 bytes, and in front of it up to 65 that name who sent it, when
+/// that is not the stream's own user); a longer one fails the append with `TooLarge`.
+pub const COMMAND_ID_BYTES_MAX: usize = 384;
 /// Largest append, all its records together, in bytes; a larger one fails with `TooLarge`.
 pub const APPEND_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of records in one batch, the unit of write and fsync; what does not fit waits for the next one.

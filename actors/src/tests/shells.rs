@@ -165,6 +165,19 @@ fn two_users_may_use_the_same_command_id_in_one_room() {
 }
 
 #[test]
+fn the_longest_command_id_of_somebody_else_is_taken() {
+    let world = World::new();
+    let mut kims: Driven<Room> = world.actor("kim");
+    let (user, command_id) = ("u".repeat(64), "\u{1F339}".repeat(64));
+    let say = room::Command::SendChat {
+        user: id(&user),
+        text: "hi".into(),
+    };
+    kims.give(request(&user, &command_id, 7), say);
+    assert!(kims.outcome().is_ok());
+}
+
+#[test]
 fn a_full_queue_says_busy_and_changes_nothing() {
     let world = World::new();
     let mut ann = rich_ann(&world);
