@@ -1,5 +1,5 @@
 // The room page against the real server, in Chromium: a streamer and a viewer, chat, gifts, combos, a lost connection and
-// a killed server. LIVEHOUSE_BIN names the server; pictures go to LIVEHOUSE_SCREENSHOTS.
+// a killed server. SERVER_BIN names the server; pictures go to SCREENSHOTS_DIR.
 
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
@@ -9,9 +9,9 @@ import { chromium, type Browser, type BrowserContext } from "playwright-core";
 import { RoomView } from "./browser/page";
 import { Server } from "./browser/server";
 
-const BINARY = process.env.LIVEHOUSE_BIN;
-const CHROMIUM = process.env.LIVEHOUSE_CHROMIUM ?? "/usr/bin/chromium";
-const PICTURES = resolve(process.env.LIVEHOUSE_SCREENSHOTS ?? join(import.meta.dirname, "../../target/screenshots"));
+const BINARY = process.env.SERVER_BIN;
+const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
+const PICTURES = resolve(process.env.SCREENSHOTS_DIR ?? join(import.meta.dirname, "../../target/screenshots"));
 const DESK = { width: 1440, height: 900 };
 const PHONE = { width: 390, height: 844 };
 const WAIT_MS_MAX = 20_000;
@@ -40,7 +40,7 @@ describe("the room page", { timeout: 180_000 }, () => {
   }
 
   before(async () => {
-    assert.ok(BINARY, "set LIVEHOUSE_BIN to the server's binary");
+    assert.ok(BINARY, "set SERVER_BIN to the server's binary");
     await mkdir(PICTURES, { recursive: true });
     server = await Server.start(resolve(BINARY));
     browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });

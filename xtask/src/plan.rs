@@ -88,10 +88,10 @@ const NPM_CI: &str = "npm ci --no-audit --no-fund";
 const BRIEFLY: &[(&str, &str)] = &[("SIM_SEEDS", "200"), ("CRASH_KILLS", "2")];
 const DENY_WARNINGS: &[(&str, &str)] = &[("RUSTDOCFLAGS", "-D warnings")];
 const CONFORMANCE: &[(&str, &str)] = &[("CONFORMANCE_BIN", "{target}/debug/examples/conformance")];
-const SERVER: &[(&str, &str)] = &[("LIVEHOUSE_BIN", "{target}/debug/livehouse")];
+const SERVER: &[(&str, &str)] = &[("SERVER_BIN", "{target}/debug/livehouse")];
 const BROWSER: &[(&str, &str)] = &[
-    ("LIVEHOUSE_BIN", "{target}/debug/livehouse"),
-    ("LIVEHOUSE_SCREENSHOTS", "{target}/screenshots"),
+    ("SERVER_BIN", "{target}/debug/livehouse"),
+    ("SCREENSHOTS_DIR", "{target}/screenshots"),
 ];
 
 const fn rust(name: &'static str, command: &'static str, minutes: u64) -> Step {
