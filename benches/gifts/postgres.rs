@@ -32,7 +32,6 @@ const SCHEMA: &str = "
         update streamers set tickets = tickets + 5 where id = whom;
         return done;
     end $$;
-    vacuum analyze;
 ";
 
 /// Measures both for this many seconds each.
@@ -42,6 +41,7 @@ pub fn measure(directory: &Path, seconds: u64) -> Result<Peer, String> {
     std::fs::create_dir(&home).map_err(|e| e.to_string())?;
     let server = Server::start(bin, home)?;
     server.run("psql", &["-q", "-v", "ON_ERROR_STOP=1", "-c", SCHEMA])?;
+    server.run("psql", &["-q", "-c", "vacuum analyze"])?;
     let one_streamer = server.pgbench("1", seconds)?;
     let spread = server.pgbench("random(1, 10000)", seconds)?;
     Ok(Peer { one_streamer, spread })
