@@ -22,7 +22,8 @@ impl LiveDirectory {
         self.0.insert(room, session);
     }
 
-    pub(crate) fn forget(&self, room: &RoomId) {
+    /// The streamer's actor is stopped: whoever wants to know has to ask, which starts it.
+    pub fn forget(&self, room: &RoomId) {
         self.0.remove(room);
     }
 }

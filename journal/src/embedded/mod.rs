@@ -38,7 +38,7 @@ use self::snapshots::{DiskSnapshots, Keeper, MemorySnapshots, NoSnapshots, Snaps
 
 pub use self::reader::EmbeddedReader;
 pub use self::recover::Repairs;
-pub use self::stepper::Stepper;
+pub use self::stepper::{SimSnapshots, Stepper};
 pub use self::verify::{Verified, verify, verify_storage};
 pub use self::writer::EmbeddedWriter;
 
@@ -150,7 +150,19 @@ impl Embedded {
         storage: Arc<dyn Storage>,
         options: Options,
     ) -> Result<(EmbeddedReader, EmbeddedWriter, Stepper)> {
-        Ok(Opened::new(storage, &options, || Ok(Arc::new(MemorySnapshots::default())))?.with_stepper())
+        Self::open_stepped_with(storage, options, &SimSnapshots::default())
+    }
+
+    /// As [`Self::open_stepped`], with the snapshots of an earlier opening.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub fn open_stepped_with(
+        storage: Arc<dyn Storage>,
+        options: Options,
+        snapshots: &SimSnapshots,
+    ) -> Result<(EmbeddedReader, EmbeddedWriter, Stepper)> {
+        Ok(Opened::new(storage, &options, || Ok(snapshots.0.clone()))?.with_stepper())
     }
 
     /// Opens the journal of a directory for reading only, as it is now: it takes no lock, writes nothing, and does not

@@ -4,7 +4,7 @@
 //! the journal's id, the stream and that very record: so it can stand for no other history. The store's own trouble
 //! (full, corrupt, slow) is never the journal's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -34,7 +34,26 @@ pub(crate) trait SnapshotStore: Send + Sync {
 
 /// In memory, for simulated storage.
 #[derive(Default)]
-pub(crate) struct MemorySnapshots(Mutex<HashMap<Vec<u8>, Vec<u8>>>);
+pub(crate) struct MemorySnapshots(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+
+impl MemorySnapshots {
+    /// Loses all of them.
+    pub(crate) fn lose(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Flips a bit of one of them; says whether there was one.
+    pub(crate) fn flip_bit(&self, at: usize) -> bool {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let which = at % kept.len().max(1);
+        let Some(bytes) = kept.values_mut().nth(which) else {
+            return false;
+        };
+        let bit = at % (bytes.len() * 8);
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        true
+    }
+}
 
 impl SnapshotStore for MemorySnapshots {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 use super::core::Core;
 use super::queue::Queue;
 use super::shared::Shared;
-use super::snapshots::Keeper;
+use super::snapshots::{Keeper, MemorySnapshots};
 use super::{EmbeddedReader, EmbeddedWriter, Opened, threads};
 
 /// Does the work of the engine's threads, when told. Dropping it is what a crash looks like from inside.
@@ -47,6 +47,22 @@ impl Stepper {
             Some(poison) => Err(Error::Poisoned(poison)),
             None => self.core.close(),
         }
+    }
+}
+
+/// Snapshots in memory that outlive an opening, as those on a disk outlive a process. Clones are the same.
+#[derive(Clone, Default)]
+pub struct SimSnapshots(pub(super) Arc<MemorySnapshots>);
+
+impl SimSnapshots {
+    /// Loses all of them.
+    pub fn lose(&self) {
+        self.0.lose();
+    }
+
+    /// Flips a bit of one of them, chosen by `at`; says whether there was one.
+    pub fn flip_bit(&self, at: usize) -> bool {
+        self.0.flip_bit(at)
     }
 }
 
