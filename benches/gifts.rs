@@ -23,6 +23,10 @@ use hdrhistogram::Histogram;
 use journal::embedded::{Embedded, EmbeddedReader, Options};
 use journal::{Position, Reader};
 
+/// The server's own.
+#[global_allocator]
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const VIEWERS: usize = 10_000;
 const GRANTED_COINS: u64 = 1 << 40;
 const ROSE: (u64, u64) = (10, 5);
