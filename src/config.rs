@@ -204,6 +204,9 @@ impl Secret {
         Self(secret.into())
     }
 
+    /// How long [`Secret::random`] is.
+    pub const RANDOM_BYTES: usize = 64;
+
     /// A new secret that nobody knows.
     pub fn random() -> Self {
         Self(format!(

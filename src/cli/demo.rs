@@ -1,9 +1,11 @@
 //! `livehouse demo`: the same server with a crowd, on loopback, with nothing to configure.
 
+use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::cli::Listen;
 use crate::config::{Config, LogConfig, Secret};
@@ -16,6 +18,8 @@ use crate::telemetry;
 const COINS: u64 = 20_000;
 const TALLY_EVERY: Duration = Duration::from_secs(10);
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
+/// Holds the secret that tokens are signed with, in the data directory.
+const SECRET_FILE: &str = "demo-token-secret";
 
 /// Run a server with a simulated crowd on loopback, to look at and to develop against.
 ///
@@ -63,9 +67,24 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(directory) = args.data.as_deref().or(temporary.as_ref().map(|t| t.path())) {
         directory.clone_into(&mut config.data);
     }
-    config.token.secret = Some(Secret::random());
+    config.token.secret = Some(kept_secret(&config.data)?);
     actix_web::rt::System::new().block_on(demo(&config, args))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The secret stays with the data: a client that was connected before a restart comes back with the token it has.
+fn kept_secret(data: &Path) -> Result<Secret> {
+    let path = data.join(SECRET_FILE);
+    if let Ok(kept) = fs::read_to_string(&path)
+        && kept.len() == Secret::RANDOM_BYTES
+    {
+        return Ok(Secret::new(kept));
+    }
+    let secret = Secret::random();
+    fs::create_dir_all(data)
+        .and_then(|()| fs::write(&path, secret.reveal()))
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    Ok(secret)
 }
 
 async fn demo(config: &Config, args: &Args) -> Result<()> {
