@@ -16,7 +16,7 @@ use domain::{Event, GiftId, RoomId, SessionNumber, StreamId, UserId};
 use journal::embedded::{Embedded, EmbeddedWriter, Options as JournalOptions};
 use journal::{Append, Cause, Epoch, Expected, Reader, Writer};
 use projections::store::{Batch, Visit};
-use projections::{FjallStore, MemoryStore, Options, Runner, Stopper, ViewStore, check, rebuild};
+use projections::{FjallStore, MemoryStore, Options, Report, Runner, Stopper, ViewStore, check, rebuild};
 
 const USERS: usize = 100_000;
 const ROOMS: usize = 1_000;
@@ -51,26 +51,10 @@ fn main() {
     assert!(reader.head().get(0) >= events);
 
     let empty: Arc<dyn ViewStore> = Arc::new(Forgetful::default());
-    let alone = rebuild(
-        &reader,
-        &empty,
-        &[],
-        Options::default(),
-        &Stopper::default(),
-        |_| {},
-    )
-    .expect("a fold");
+    let (alone, _) = timed(&reader, &empty);
     let views = directory.path().join("views");
     let store: Arc<dyn ViewStore> = Arc::new(FjallStore::open(&views).expect("a store"));
-    let report = rebuild(
-        &reader,
-        &store,
-        &[],
-        Options::default(),
-        &Stopper::default(),
-        |_| {},
-    )
-    .expect("a rebuild");
+    let (report, cpu_seconds) = timed(&reader, &store);
     support::figure_beside(
         &format!(
             "rebuild of all views from {} events",
@@ -81,7 +65,23 @@ fn main() {
         "the fold without storage",
         alone.rate(),
     );
+    let cpu_us = cpu_seconds * 1e6 / report.records as f64;
+    support::figure("processor time of the rebuild, all threads", cpu_us, "us/event");
     assert_opened(&reader, &views, store);
+}
+
+/// Rebuilds all views into a store; the report, and the processor time it took in seconds.
+fn timed(reader: &dyn Reader, store: &Arc<dyn ViewStore>) -> (Report, f64) {
+    let before = support::cpu_seconds();
+    let report = rebuild(
+        reader,
+        store,
+        &[],
+        Options::default(),
+        &Stopper::default(),
+        |_| {},
+    );
+    (report.expect("a rebuild"), support::cpu_seconds() - before)
 }
 
 /// Opens the rebuilt views anew, checks their sums, then compares them with a fresh fold.

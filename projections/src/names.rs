@@ -53,7 +53,7 @@ impl Names {
             return number;
         }
         let number = Number::try_from(self.texts.len()).unwrap_or(NOBODY);
-        assert!(number != NOBODY, "more than 2^32 - 1 users");
+        assert!(number < NOBODY - 1, "more users than numbers");
         let text = CompactString::new(id);
         self.texts.push(text.clone());
         self.numbers.insert(text, number);

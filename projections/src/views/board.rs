@@ -8,7 +8,7 @@ use std::ops::{Bound, ControlFlow};
 
 use domain::Event;
 
-use super::ranking::Ranking;
+use super::order::{Order, Rung};
 use crate::Result;
 use crate::day::{Day, UtcOffset};
 use crate::fact::{Fact, Place, Projection, damaged};
@@ -24,63 +24,132 @@ pub(crate) enum Kind {
     Room(Number),
 }
 
-/// The boards of one day.
-#[derive(Debug)]
+/// A board and a user in one word: the table's key is hashed for every gift, three times. Rooms have their streamer's number,
+/// and the two other boards numbers that no user can have.
+type Slot = u64;
+
+const TICKETS: u32 = NOBODY;
+const COINS: u32 = NOBODY - 1;
+
+fn slot(kind: Kind, user: Number) -> Slot {
+    let board = match kind {
+        Kind::Tickets => TICKETS,
+        Kind::Coins => COINS,
+        Kind::Room(room) => room,
+    };
+    (u64::from(board) << 32) | u64::from(user)
+}
+
+fn of_slot(slot: Slot) -> (Kind, Number) {
+    let kind = match (slot >> 32) as u32 {
+        TICKETS => Kind::Tickets,
+        COINS => Kind::Coins,
+        room => Kind::Room(room),
+    };
+    (kind, slot as Number)
+}
+
+/// What one user has on one board.
+#[derive(Debug, Clone, Copy, Default)]
+struct Score {
+    score: u64,
+    reached: Place,
+    unstored: bool,
+    /// The order still has an earlier score of this user.
+    unplaced: bool,
+}
+
+/// All boards of one day. The scores of all of them lie in one table, because a fold over many gifts is little else than
+/// looking them up. The orders are built when somebody may first ask for them, and then follow the scores.
+#[derive(Debug, Default)]
 struct Today {
-    tickets: Ranking,
-    coins: Ranking,
-    rooms: HashMap<Number, Ranking, foldhash::fast::RandomState>,
-    /// Rooms whose board changed since the last flush and since the last settling.
-    rooms_unstored: Vec<Number>,
-    rooms_unplaced: Vec<Number>,
+    scores: HashMap<Slot, Score, foldhash::fast::RandomState>,
+    unstored: Vec<Slot>,
+    orders: HashMap<Kind, Order, foldhash::fast::RandomState>,
+    /// Who moved since the orders followed last, and the rung they stood on.
+    moved: Vec<(Kind, Number, Option<Rung>)>,
+    ordered: bool,
 }
 
 impl Today {
-    fn new() -> Self {
-        Self {
-            tickets: Ranking::new(),
-            coins: Ranking::new(),
-            rooms: HashMap::default(),
-            rooms_unstored: Vec::new(),
-            rooms_unplaced: Vec::new(),
+    fn add(&mut self, kind: Kind, user: Number, amount: u64, at: Place) {
+        if amount == 0 {
+            return;
         }
-    }
-
-    fn ranking(&self, kind: Kind) -> Option<&Ranking> {
-        match kind {
-            Kind::Tickets => Some(&self.tickets),
-            Kind::Coins => Some(&self.coins),
-            Kind::Room(room) => self.rooms.get(&room),
+        let slot = slot(kind, user);
+        let score = self.scores.entry(slot).or_default();
+        if self.ordered && !std::mem::replace(&mut score.unplaced, true) {
+            let stood = (score.score > 0).then(|| Rung::new(score.score, score.reached, user));
+            self.moved.push((kind, user, stood));
         }
+        if !std::mem::replace(&mut score.unstored, true) {
+            self.unstored.push(slot);
+        }
+        score.score = score.score.saturating_add(amount);
+        score.reached = at;
     }
 
     fn load(&mut self, kind: Kind, user: Number, score: u64, reached: Place) {
-        match kind {
-            Kind::Tickets => self.tickets.load(user, score, reached),
-            Kind::Coins => self.coins.load(user, score, reached),
-            Kind::Room(room) => {
-                let ranking = self.rooms.entry(room).or_default();
-                if ranking.all_placed() {
-                    self.rooms_unplaced.push(room);
-                }
-                ranking.load(user, score, reached);
+        self.scores.insert(
+            slot(kind, user),
+            Score {
+                score,
+                reached,
+                ..Score::default()
+            },
+        );
+    }
+
+    fn rung(&self, kind: Kind, user: Number) -> Option<Rung> {
+        self.scores
+            .get(&slot(kind, user))
+            .map(|score| Rung::new(score.score, score.reached, user))
+    }
+
+    /// Brings the orders up to date and names the boards whose top changed.
+    fn settle(&mut self, changed: &mut Vec<Kind>) {
+        if !self.ordered {
+            self.ordered = true;
+            let mut rungs: HashMap<Kind, Vec<Rung>> = HashMap::new();
+            for (&slot, score) in &self.scores {
+                let (kind, user) = of_slot(slot);
+                rungs
+                    .entry(kind)
+                    .or_default()
+                    .push(Rung::new(score.score, score.reached, user));
+            }
+            changed.extend(rungs.keys());
+            self.orders = rungs
+                .into_iter()
+                .map(|(kind, rungs)| (kind, Order::of(rungs)))
+                .collect();
+            return;
+        }
+        for (kind, user, stood) in std::mem::take(&mut self.moved) {
+            let Some(score) = self.scores.get_mut(&slot(kind, user)) else {
+                continue;
+            };
+            score.unplaced = false;
+            let stands = Rung::new(score.score, score.reached, user);
+            if self.orders.entry(kind).or_default().shift(stood, Some(stands)) {
+                changed.push(kind);
             }
         }
     }
+}
 
-    /// Brings every order up to date and names the boards whose top changed.
-    fn settle(&mut self, changed: &mut Vec<Kind>) {
-        if self.tickets.place_all() {
-            changed.push(Kind::Tickets);
-        }
-        if self.coins.place_all() {
-            changed.push(Kind::Coins);
-        }
-        for room in std::mem::take(&mut self.rooms_unplaced) {
-            if self.rooms.get_mut(&room).is_some_and(Ranking::place_all) {
-                changed.push(Kind::Room(room));
-            }
-        }
+/// A board of a day, to be read.
+pub(crate) struct Standings<'a> {
+    today: &'a Today,
+    kind: Kind,
+    pub(crate) order: &'a Order,
+}
+
+impl Standings<'_> {
+    /// A user's place (counted from 0) and score. Exact also for one who has moved since the order followed.
+    pub(crate) fn rank(&self, user: Number) -> Option<(usize, u64)> {
+        let rung = self.today.rung(self.kind, user)?;
+        Some((self.order.rank(&rung), rung.score()))
     }
 }
 
@@ -132,30 +201,31 @@ impl BoardView {
         kind: Kind,
         day: Day,
         stored: &Stored<'_>,
-        read: impl FnOnce(&Ranking) -> T,
+        read: impl FnOnce(Standings<'_>) -> T,
     ) -> Result<Option<T>> {
-        if let Some(today) = self.days.get(&day) {
-            return Ok(today.ranking(kind).map(read));
-        }
-        if self.days.keys().next().is_none_or(|oldest| day > *oldest) {
-            return Ok(None);
-        }
-        let mut ranking = Ranking::new();
-        let from = key(day, kind, 0);
-        let to = key(day, kind, NOBODY);
-        stored.scan(Bound::Included(&from), Bound::Included(&to), &mut |key, value| {
-            let (.., user, score, reached) = entry(key, value)?;
-            ranking.load(user, score, reached);
-            Ok(ControlFlow::Continue(()))
-        })?;
-        ranking.place_all();
-        Ok((ranking.len() > 0).then(|| read(&ranking)))
+        let mut past = Today::default();
+        let today = match self.days.get(&day) {
+            Some(today) => today,
+            None if self.days.keys().next().is_none_or(|oldest| day > *oldest) => return Ok(None),
+            None => {
+                let (from, to) = (key(day, kind, 0), key(day, kind, NOBODY));
+                stored.scan(Bound::Included(&from), Bound::Included(&to), &mut |key, value| {
+                    let (.., user, score, reached) = entry(key, value)?;
+                    past.load(kind, user, score, reached);
+                    Ok(ControlFlow::Continue(()))
+                })?;
+                past.settle(&mut Vec::new());
+                &past
+            }
+        };
+        Ok(today
+            .orders
+            .get(&kind)
+            .map(|order| read(Standings { today, kind, order })))
     }
 
     fn today(&mut self, at_ms: i64) -> &mut Today {
-        self.days
-            .entry(Day::of(at_ms, self.offset))
-            .or_insert_with(Today::new)
+        self.days.entry(Day::of(at_ms, self.offset)).or_default()
     }
 }
 
@@ -175,17 +245,9 @@ impl Projection for BoardView {
     fn apply(&mut self, fact: &Fact<'_>) {
         let Event::GiftSent(gift) = fact.event else { return };
         let today = self.today(fact.at_ms);
-        today.tickets.add(fact.whom, gift.tickets, fact.place);
-        today.coins.add(fact.who, gift.coins, fact.place);
-        let room = today.rooms.entry(fact.whom).or_default();
-        let (was_stored, was_placed) = (room.all_stored(), room.all_placed());
-        room.add(fact.who, gift.coins, fact.place);
-        if was_stored && !room.all_stored() {
-            today.rooms_unstored.push(fact.whom);
-        }
-        if was_placed && !room.all_placed() {
-            today.rooms_unplaced.push(fact.whom);
-        }
+        today.add(Kind::Tickets, fact.whom, gift.tickets, fact.place);
+        today.add(Kind::Coins, fact.who, gift.coins, fact.place);
+        today.add(Kind::Room(fact.whom), fact.who, gift.coins, fact.place);
     }
 
     fn load_from(&self, stored: &Stored<'_>) -> Result<Vec<u8>> {
@@ -197,37 +259,22 @@ impl Projection for BoardView {
             return Ok(());
         }
         let (day, kind, user, score, reached) = entry(key, value)?;
-        self.days
-            .entry(day)
-            .or_insert_with(Today::new)
-            .load(kind, user, score, reached);
+        self.days.entry(day).or_default().load(kind, user, score, reached);
         Ok(())
     }
 
     fn flush(&mut self, _: &Stored<'_>, out: &mut Put<'_>) -> Result<()> {
         for (&day, today) in &mut self.days {
-            let put = |kind| {
-                move |out: &mut Put<'_>, user, score: u64, reached: Place| {
-                    let mut value = [0; 16];
-                    value[..8].copy_from_slice(&score.to_be_bytes());
-                    value[8..].copy_from_slice(&reached.to_be_bytes());
-                    out.set(&key(day, kind, user), &value);
-                }
-            };
-            let tickets = put(Kind::Tickets);
-            today
-                .tickets
-                .flush(|user, score, reached| tickets(out, user, score, reached));
-            let coins = put(Kind::Coins);
-            today
-                .coins
-                .flush(|user, score, reached| coins(out, user, score, reached));
-            for room in today.rooms_unstored.drain(..) {
-                let Some(ranking) = today.rooms.get_mut(&room) else {
+            for slot in today.unstored.drain(..) {
+                let Some(score) = today.scores.get_mut(&slot) else {
                     continue;
                 };
-                let room = put(Kind::Room(room));
-                ranking.flush(|user, score, reached| room(out, user, score, reached));
+                let (kind, user) = of_slot(slot);
+                score.unstored = false;
+                let mut value = [0; 16];
+                value[..8].copy_from_slice(&score.score.to_be_bytes());
+                value[8..].copy_from_slice(&score.reached.to_be_bytes());
+                out.set(&key(day, kind, user), &value);
             }
         }
         while self.days.len() > BOARD_DAYS_IN_MEMORY {
@@ -331,6 +378,7 @@ mod tests {
         for kind in [Kind::Tickets, Kind::Coins, Kind::Room(7)] {
             for day in [Day(-3), Day(0), Day(20_778)] {
                 assert_eq!(read_key(&key(day, kind, 9)), Some((day, kind, 9)));
+                assert_eq!(of_slot(slot(kind, 9)), (kind, 9));
             }
         }
         assert!(key(Day(-1), Kind::Room(9), 9) < key(Day(0), Kind::Tickets, 0));

@@ -7,7 +7,7 @@ use domain::event::GiftSent;
 use domain::{Event, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use super::ranking::{Ranking, Rung};
+use super::order::{Order, Rung};
 use crate::Result;
 use crate::fact::{Fact, Place, Projection, damaged};
 use crate::names::{Names, Number};
@@ -42,7 +42,7 @@ pub enum Sort {
 pub struct LiveRooms {
     live: HashMap<Number, Live, foldhash::fast::RandomState>,
     /// Brought up to date when it settles.
-    by_tickets: Ranking,
+    by_tickets: Order,
     by_start: BTreeMap<Reverse<Place>, Number>,
     /// May name a room that has ended since.
     unstored: Vec<Number>,
@@ -54,6 +54,8 @@ struct Live {
     session: LiveSession,
     unstored: bool,
     unplaced: bool,
+    /// Where the order has it.
+    rung: Option<Rung>,
 }
 
 impl LiveRooms {
@@ -108,11 +110,7 @@ impl LiveRooms {
                 let rungs = self
                     .by_start
                     .range((from, std::ops::Bound::Unbounded))
-                    .map(|(began, &user)| Rung {
-                        score: Reverse(0),
-                        reached: began.0,
-                        user,
-                    });
+                    .map(|(began, &user)| Rung::new(0, began.0, user));
                 rungs.filter_map(session).take(limit).collect()
             }
         }
@@ -127,6 +125,7 @@ impl LiveRooms {
                 session,
                 unstored,
                 unplaced: true,
+                rung: None,
             },
         );
         self.unplaced.push(room);
@@ -135,7 +134,7 @@ impl LiveRooms {
     fn end(&mut self, room: Number) {
         if let Some(live) = self.live.remove(&room) {
             self.by_start.remove(&Reverse(live.session.began));
-            self.by_tickets.remove(room);
+            self.by_tickets.shift(live.rung, None);
         }
     }
 
@@ -220,12 +219,10 @@ impl Projection for LiveRooms {
         for room in self.unplaced.drain(..) {
             if let Some(live) = self.live.get_mut(&room) {
                 live.unplaced = false;
-                self.by_tickets
-                    .set(room, live.session.tickets, live.session.began);
+                let rung = Rung::new(live.session.tickets, live.session.began, room);
+                self.by_tickets.shift(live.rung.replace(rung), Some(rung));
             }
         }
-        self.by_tickets.place_all();
-        self.by_tickets.flush(|_, _, _| {});
     }
 
     fn explain(&self, key: &[u8], names: &Names) -> String {

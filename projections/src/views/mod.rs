@@ -5,7 +5,7 @@ mod board;
 mod feed;
 mod followers;
 mod live_rooms;
-mod ranking;
+mod order;
 
 pub use balances::{Balance, BalancesView, Sums};
 pub use board::BoardView;
@@ -29,7 +29,8 @@ use crate::limits::PAGE_ENTRIES_MAX;
 use crate::names::{Names, Number};
 use crate::store::{Stored, ViewStore};
 use crate::{BadCursor, Error, Result};
-use ranking::{Ranking, Rung};
+use board::Standings;
+use order::Rung;
 
 /// Names of all views, in the order of [`Views::all`].
 pub const ALL: [&str; 5] = [
@@ -328,11 +329,7 @@ impl Views {
         let Ok(behind) = cursor.map(read_cursor::<3>).transpose() else {
             return Ok(Err(BadCursor));
         };
-        let behind = behind.map(|[score, reached, user]| Rung {
-            score: Reverse(score),
-            reached,
-            user: user as Number,
-        });
+        let behind = behind.map(|[score, reached, user]| Rung::new(score, reached, user as Number));
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let found = self.live_rooms.page(sort, behind, limit + 1);
         let shown = &found[..found.len().min(limit)];
@@ -340,7 +337,7 @@ impl Views {
             .iter()
             .map(|(_, room, session)| self.live_room(*room, session));
         let mark = shown.last().filter(|_| found.len() > limit);
-        let cursor = mark.map(|(rung, ..)| write_cursor([rung.score.0, rung.reached, u64::from(rung.user)]));
+        let cursor = mark.map(|(rung, ..)| write_cursor([rung.score(), rung.reached, u64::from(rung.user)]));
         Ok(Ok(Page {
             entries: entries.collect::<Result<_>>()?,
             cursor,
@@ -380,8 +377,8 @@ impl Views {
 
     /// The best of a board on a day: ranks `from + 1` and below, at most `limit`.
     pub fn board_top(&self, board: &Board, day: Day, from: usize, limit: usize) -> Result<Vec<Standing>> {
-        self.standings(board, day, |ranking| {
-            ranking.slice(from, limit.min(PAGE_ENTRIES_MAX)).collect()
+        self.standings(board, day, |board| {
+            board.order.slice(from, limit.min(PAGE_ENTRIES_MAX)).collect()
         })
     }
 
@@ -390,9 +387,7 @@ impl Views {
         let Some(number) = self.number(user.as_str()) else {
             return Ok(None);
         };
-        let found = self.with_board(board, day, |ranking| {
-            ranking.rank(number).zip(ranking.score(number))
-        })?;
+        let found = self.with_board(board, day, |board| board.rank(number))?;
         Ok(found.flatten().map(|(rank, score)| (rank as u64 + 1, score)))
     }
 
@@ -408,12 +403,13 @@ impl Views {
             return Ok(Vec::new());
         };
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        self.standings(board, day, |ranking| {
-            let Some(rank) = ranking.rank(number) else {
+        self.standings(board, day, |board| {
+            let Some((rank, _)) = board.rank(number) else {
                 return Vec::new();
             };
-            let last = ranking.len().saturating_sub(limit);
-            ranking
+            let last = board.order.len().saturating_sub(limit);
+            board
+                .order
                 .slice(rank.saturating_sub(limit / 2).min(last), limit)
                 .collect()
         })
@@ -423,7 +419,7 @@ impl Views {
         &self,
         board: &Board,
         day: Day,
-        read: impl FnOnce(&Ranking) -> Vec<(usize, Rung)>,
+        read: impl FnOnce(Standings<'_>) -> Vec<(usize, Rung)>,
     ) -> Result<Vec<Standing>> {
         let found = self.with_board(board, day, read)?.unwrap_or_default();
         let standing = |(rank, rung): (usize, Rung)| {
@@ -431,13 +427,18 @@ impl Views {
             Ok(Standing {
                 rank: rank as u64 + 1,
                 user,
-                score: rung.score.0,
+                score: rung.score(),
             })
         };
         found.into_iter().map(standing).collect()
     }
 
-    fn with_board<T>(&self, board: &Board, day: Day, read: impl FnOnce(&Ranking) -> T) -> Result<Option<T>> {
+    fn with_board<T>(
+        &self,
+        board: &Board,
+        day: Day,
+        read: impl FnOnce(Standings<'_>) -> T,
+    ) -> Result<Option<T>> {
         let kind = match board {
             Board::Tickets => Kind::Tickets,
             Board::Coins => Kind::Coins,
