@@ -15,6 +15,8 @@ import { inWords, wantsCoins } from "./words";
 
 /** The SDK's own code for a token that was refused. */
 const UNAUTHORIZED = 1;
+/** The close code of a token that the server does not accept. */
+const INVALID_TOKEN = 3_500;
 
 export type Connection =
   | { state: "connecting" }
@@ -152,6 +154,8 @@ export class Session {
       this.outbox.offline();
       const why = code === UNAUTHORIZED ? "your access has ended, open the room again from your app" : reason;
       this.#connection.value = { state: "refused", why };
+      // The token is worth nothing any more: the next try asks for a new one.
+      if (code === INVALID_TOKEN) this.#sdk.setToken("");
     });
     this.#sdk.on("publication", ({ data }) => {
       const publication = data as Publication;
