@@ -386,7 +386,9 @@ async fn what_no_batch_can_hold_is_refused(subject: Subject) {
     let mut long_name = subject.chat("bob", Expected::Any, &["a"], None);
     long_name.cause.actor = CompactString::new("x".repeat(300));
     let mut long_command = subject.chat("bob", Expected::Any, &["a"], None);
-    long_command.cause.command_id = Some(CompactString::new("x".repeat(300)));
+    long_command.cause.command_id = Some(CompactString::new(
+        "x".repeat(crate::limits::COMMAND_ID_BYTES_MAX + 1),
+    ));
     let mut long_key = subject.chat("bob", Expected::Any, &["a"], None);
     long_key.stream = stream(&"x".repeat(300));
     let mut much = subject.chat("bob", Expected::Any, &[], None);

@@ -177,6 +177,13 @@ fn text_end(frame: &[u8]) -> usize {
     HEAD_BYTES + usize::from(frame[KEY_LENGTH_AT]) + usize::from(frame[ACTOR_LENGTH_AT]) + command
 }
 
+/// The stream of a frame that was checked.
+pub(crate) fn stream(frame: &[u8]) -> (StreamKind, &str) {
+    let key = &frame[HEAD_BYTES..HEAD_BYTES + usize::from(frame[KEY_LENGTH_AT])];
+    let kind = StreamKind::from_number(frame[KIND_AT]).unwrap_or(StreamKind::Viewer);
+    (kind, std::str::from_utf8(key).unwrap_or_default())
+}
+
 /// Reads a frame that was checked. (What cannot be after the check reads as nothing, so that this cannot panic.)
 pub(crate) fn read(frame: &[u8], shard: u16) -> RecordRef<'_> {
     let text = |from: usize, to: usize| std::str::from_utf8(&frame[from..to]).unwrap_or_default();

@@ -13,7 +13,12 @@ use journal::storage::Storage;
 use journal::storage::sim::SimStorage;
 use journal::{Append, Cause, Expected, JournalId, Position, Reader, Writer};
 
-const FILES: [&str; 4] = ["identity", "00000001.segment", "00000001.index", "00000002.segment"];
+const FILES: [&str; 4] = [
+    "identity",
+    "00000001.segment",
+    "00000001.index",
+    "00000002.segment",
+];
 
 fn golden_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-journal")
@@ -21,10 +26,18 @@ fn golden_dir() -> PathBuf {
 
 fn append(writer: &impl Writer, number: u64) -> Append {
     let chat = number % 2 == 0;
-    let (kind, key) = if chat { (StreamKind::Room, "bob") } else { (StreamKind::Viewer, "ann") };
+    let (kind, key) = if chat {
+        (StreamKind::Room, "bob")
+    } else {
+        (StreamKind::Viewer, "ann")
+    };
     let user = "ann".parse().expect("a good id");
     let event = if chat {
-        ChatSent { user, text: format!("é{number}{}", "x".repeat(150)) }.into()
+        ChatSent {
+            user,
+            text: format!("é{number}{}", "x".repeat(150)),
+        }
+        .into()
     } else {
         Followed { streamer: user }.into()
     };
@@ -57,7 +70,11 @@ fn written() -> SimStorage {
     for number in 0..30 {
         let told = told.clone();
         let queued = append(&writer, number);
-        assert!(writer.append(queued, Box::new(move |outcome| _ = told.send(outcome.is_ok()))).is_ok());
+        assert!(
+            writer
+                .append(queued, Box::new(move |outcome| _ = told.send(outcome.is_ok())))
+                .is_ok()
+        );
     }
     while stepper.step() {}
     assert_eq!(outcomes.try_iter().filter(|good| *good).count(), 30);
@@ -74,7 +91,10 @@ fn a_journal_is_written_as_its_golden_files_say() {
         if std::env::var_os("LIVEHOUSE_WRITE_GOLDEN").is_some() && !path.exists() {
             std::fs::write(&path, &bytes).expect("the golden directory can be written");
         }
-        assert!(std::fs::read(&path).ok() == Some(bytes), "{name} is not as it was");
+        assert!(
+            std::fs::read(&path).ok() == Some(bytes),
+            "{name} is not as it was"
+        );
     }
     assert_eq!(sim.list().expect("a good disk").len(), FILES.len());
 }
@@ -83,32 +103,56 @@ fn a_journal_is_written_as_its_golden_files_say() {
 fn the_golden_journal_is_read_and_verified() {
     let sim = SimStorage::new(1);
     for name in FILES {
-        sim.put(name, &std::fs::read(golden_dir().join(name)).expect("a golden file"));
+        sim.put(
+            name,
+            &std::fs::read(golden_dir().join(name)).expect("a golden file"),
+        );
     }
     let storage: Arc<dyn Storage> = Arc::new(sim);
     let verified = verify_storage(&storage, |_, _| {}).expect("a good journal");
-    assert_eq!((verified.records, verified.segments, verified.torn_tail_bytes), (30, 2, 0));
+    assert_eq!(
+        (verified.records, verified.segments, verified.torn_tail_bytes),
+        (30, 2, 0)
+    );
     let reader = Embedded::read_only(storage).expect("a good journal");
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let stream = StreamId::new(StreamKind::Room, "bob");
-    let std::task::Poll::Ready(records) =
-        reader.read_stream(&stream, 0, Position::start(0), 100).as_mut().poll(&mut context)
+    let std::task::Poll::Ready(records) = reader
+        .read_stream(&stream, 0, Position::start(0), 100)
+        .as_mut()
+        .poll(&mut context)
     else {
         panic!("the embedded engine's futures are ready at once");
     };
     let records = records.expect("a good journal");
     assert_eq!(records.len(), 15);
-    assert!(records.iter().all(|record| record.recorded_at_ms == 1_700_000_000_000));
+    assert!(
+        records
+            .iter()
+            .all(|record| record.recorded_at_ms == 1_700_000_000_000)
+    );
 }
 
 #[test]
 fn the_page_about_the_format_names_every_field_size() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/journal-format.md");
     let page = std::fs::read_to_string(page).expect("the page");
-    for size in ["identity: 48 bytes", "segment header: 128 bytes", "batch header: 144 bytes", "record head: 48 bytes"] {
+    for size in [
+        "identity: 48 bytes",
+        "segment header: 128 bytes",
+        "batch header: 144 bytes",
+        "record head: 48 bytes",
+    ] {
         assert!(page.contains(size), "the page does not say {size}");
     }
     let segment = std::fs::read(golden_dir().join("00000001.segment")).expect("a golden file");
-    assert_eq!((&segment[..8], &segment[128..132]), (&b"LVHSEGM\n"[..], &b"LVHB"[..]));
-    assert_eq!(&segment[128 + 144..128 + 148], b"LVHB", "the opening has no records");
+    assert_eq!(
+        (&segment[..8], &segment[128..132]),
+        (&b"LVHSEGM\n"[..], &b"LVHB"[..])
+    );
+    assert_eq!(
+        &segment[128 + 144..128 + 148],
+        b"LVHB",
+        "the opening has no records"
+    );
 }

@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use domain::{StreamId, StreamKind};
 use foldhash::fast::RandomState;
 
-use crate::{JournalId, frame};
+use crate::{JournalId, RecordRef, frame};
 
 /// Locks that readers and the publisher share; a power of two.
 const PARTS: usize = 64;
@@ -84,46 +84,59 @@ impl ActiveIndex {
     }
 
     fn part(&self, stream_hash: u64) -> MutexGuard<'_, Part> {
-        let part = &self.parts[(stream_hash >> 32) as usize % PARTS];
+        let part = &self.parts[part_of(stream_hash)];
         part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in one batch of records, which are checked. An impossible version is an error: the records are wrong then.
+    /// Records are taken part by part: each lock is taken once, and what is near in memory is touched together.
     pub(crate) fn add(&self, place: BatchPlace, records: &[u8]) -> std::result::Result<(), String> {
-        let mut at = 0;
-        let mut last_command = 0;
-        while at < records.len() {
-            let record = frame::read(&records[at..at + frame::length(&records[at..])], 0);
-            let offset = place.payload_offset + at as u32;
-            at += frame::length(&records[at..]);
-            let hash = self.hashing.stream(record.kind, record.key);
-            let mut part = self.part(hash);
-            let stream = StreamId {
-                kind: record.kind,
-                key: CompactString::new(record.key),
-            };
-            let slots = part.streams.entry(stream).or_default();
-            if slots.offsets.is_empty() {
-                (slots.hash, slots.first_version) = (hash, record.version);
-            } else if slots.last_version() + 1 != record.version {
-                let (last, version) = (slots.last_version(), record.version);
-                return Err(format!(
-                    "version {version} of {} follows version {last}",
-                    record.stream()
-                ));
-            }
-            slots.offsets.push(offset);
-            if let Some(id) = record.command_id {
-                let command = self.hashing.command(hash, id);
-                if command != last_command {
-                    part.add_command(command, offset);
-                }
-                last_command = command;
+        for run in self.by_part(records).chunk_by(|a, b| a.part == b.part) {
+            let mut part = self.part(run[0].stream_hash);
+            for found in run {
+                let record = frame::read(&records[found.at as usize..found.end as usize], 0);
+                part.add(
+                    self.hashing,
+                    &record,
+                    found.stream_hash,
+                    place.payload_offset + found.at,
+                )?;
             }
         }
         let mut batches = self.batches.write().unwrap_or_else(PoisonError::into_inner);
         batches.push((place.first_sequence, place.offset));
         Ok(())
+    }
+
+    /// The records, those of one part together, each part's in order.
+    fn by_part(&self, records: &[u8]) -> Vec<Found> {
+        let (mut found, mut counts) = (Vec::new(), [0usize; PARTS]);
+        let mut at = 0;
+        while at < records.len() {
+            let end = at + frame::length(&records[at..]);
+            let (kind, key) = frame::stream(&records[at..end]);
+            let stream_hash = self.hashing.stream(kind, key);
+            let part = part_of(stream_hash);
+            counts[part] += 1;
+            found.push(Found {
+                at: at as u32,
+                end: end as u32,
+                part: part as u32,
+                stream_hash,
+            });
+            at = end;
+        }
+        let mut next = [0; PARTS];
+        for part in 1..PARTS {
+            next[part] = next[part - 1] + counts[part - 1];
+        }
+        let mut sorted = vec![Found::default(); found.len()];
+        for one in found {
+            let place = &mut next[one.part as usize];
+            sorted[*place] = one;
+            *place += 1;
+        }
+        sorted
     }
 
     /// The last version of a stream here.
@@ -194,11 +207,49 @@ impl ActiveIndex {
 }
 
 impl Part {
-    fn add_command(&mut self, command: u64, offset: u32) {
-        if *self.commands.entry(command).or_insert(offset) != offset {
-            self.more_commands.entry(command).or_default().push(offset);
+    fn add(
+        &mut self,
+        hashing: Hashing,
+        record: &RecordRef<'_>,
+        stream_hash: u64,
+        offset: u32,
+    ) -> std::result::Result<(), String> {
+        let stream = StreamId {
+            kind: record.kind,
+            key: CompactString::new(record.key),
+        };
+        let slots = self.streams.entry(stream).or_default();
+        if slots.offsets.is_empty() {
+            (slots.hash, slots.first_version) = (stream_hash, record.version);
+        } else if slots.last_version() + 1 != record.version {
+            let (last, version) = (slots.last_version(), record.version);
+            return Err(format!(
+                "version {version} of {} follows version {last}",
+                record.stream()
+            ));
         }
+        slots.offsets.push(offset);
+        if let Some(id) = record.command_id {
+            let command = hashing.command(stream_hash, id);
+            if *self.commands.entry(command).or_insert(offset) != offset {
+                self.more_commands.entry(command).or_default().push(offset);
+            }
+        }
+        Ok(())
     }
+}
+
+/// Where one record of a batch stands, and whose it is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Found {
+    at: u32,
+    end: u32,
+    part: u32,
+    stream_hash: u64,
+}
+
+fn part_of(stream_hash: u64) -> usize {
+    (stream_hash >> 32) as usize % PARTS
 }
 
 /// What an index file holds.

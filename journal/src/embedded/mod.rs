@@ -5,6 +5,7 @@
 
 mod active;
 mod core;
+mod filter;
 mod layout;
 mod queue;
 mod reader;

@@ -24,6 +24,8 @@ use super::walk::{Flaw, Progress, any_batch_after, walk};
 /// Name of the file that says which journal a directory holds.
 pub(crate) const IDENTITY: &str = "identity";
 const IDENTITY_NEW: &str = "identity.new";
+/// A crash leaves so many full segments without an index at most; a start folds theirs in memory and writes them later.
+const INDEXES_MADE_LATER_MAX: u32 = 3;
 
 /// What an opening had to put right after a crash. None of it ever touches what was acknowledged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -144,7 +146,8 @@ impl<'a> Recovery<'a> {
             return Err(self.damaged(1, 0, "the first segment is missing".into()));
         };
         for number in sealed {
-            let segment = self.sealed_segment(id, *number, before.as_ref())?;
+            let later = !self.read_only && number + INDEXES_MADE_LATER_MAX >= *last;
+            let segment = self.sealed_segment(id, *number, before.as_ref(), later)?;
             before = segment.seal.get().cloned();
             segments.push(Arc::new(segment));
         }
@@ -198,14 +201,20 @@ impl<'a> Recovery<'a> {
             .is_ok_and(|bytes| SegmentHeader::parse(&bytes).is_err()))
     }
 
-    fn sealed_segment(&self, id: JournalId, number: u32, before: Option<&Seal>) -> Result<Segment> {
+    fn sealed_segment(
+        &self,
+        id: JournalId,
+        number: u32,
+        before: Option<&Seal>,
+        later: bool,
+    ) -> Result<Segment> {
         let file = self.file(number)?;
         let header = self.header(id, number, before)?;
         let seal = match self.seal(number)? {
             Some(seal) => seal,
             None => self.complete_seal(&*file, &header, number)?,
         };
-        Segment::sealed(self.storage, header, file, seal, self.read_only)
+        Segment::sealed(self.storage, header, file, seal, (self.read_only, later))
     }
 
     /// The seal at the end of a segment, if there is one.

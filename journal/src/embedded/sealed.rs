@@ -6,13 +6,12 @@
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use fastbloom::BloomFilter;
-
 use crate::JournalId;
 use crate::frame::{u32_at, u64_at, u128_at};
 use crate::storage::{File, read_up_to};
 
 use super::active::Sorted;
+use super::filter::Filter;
 use super::layout::Chain;
 
 const MAGIC: &[u8; 8] = b"LVHINDX1";
@@ -24,9 +23,6 @@ const COMMAND_BYTES: usize = 12;
 const BATCH_BYTES: usize = 8;
 const OFFSET_BYTES: usize = 4;
 const WORD_BYTES: usize = 8;
-const BLOOM_HASHES: u32 = 7;
-const BLOOM_BITS_PER_KEY: usize = 10;
-const BLOOM_SEED: u128 = 0x006c_6976_6568_6f75_7365;
 
 /// What a segment came to when it was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +48,8 @@ enum Section {
     Offsets,
     Commands,
     Batches,
-    StreamBloom,
-    CommandBloom,
+    StreamFilter,
+    CommandFilter,
     StreamFences,
     CommandFences,
     BatchFences,
@@ -64,8 +60,8 @@ const SECTIONS: [(Section, usize); 9] = [
     (Section::Offsets, OFFSET_BYTES),
     (Section::Commands, COMMAND_BYTES),
     (Section::Batches, BATCH_BYTES),
-    (Section::StreamBloom, WORD_BYTES),
-    (Section::CommandBloom, WORD_BYTES),
+    (Section::StreamFilter, WORD_BYTES),
+    (Section::CommandFilter, WORD_BYTES),
     (Section::StreamFences, WORD_BYTES),
     (Section::CommandFences, WORD_BYTES),
     (Section::BatchFences, WORD_BYTES),
@@ -75,48 +71,32 @@ const fn per_block(entry_bytes: usize) -> usize {
     BODY_BYTES / entry_bytes
 }
 
-fn bloom(words: usize) -> BloomFilter {
-    BloomFilter::with_num_bits(words.max(1) * 64)
-        .seed(&BLOOM_SEED)
-        .hashes(BLOOM_HASHES)
-}
-
-fn words_for(keys: usize) -> usize {
-    (keys * BLOOM_BITS_PER_KEY).div_ceil(64).max(1)
-}
-
 /// Lays an index file out.
 pub(crate) fn image(of: &IndexOf, sorted: &Sorted) -> Vec<u8> {
     let mut streams = Vec::with_capacity(sorted.streams.len() * STREAM_BYTES);
     let mut offsets = Vec::new();
-    let mut stream_bloom = bloom(words_for(sorted.streams.len()));
+    let mut stream_filter = Filter::for_keys(sorted.streams.len());
     for (hash, first_version, places) in &sorted.streams {
         streams.extend(hash.to_le_bytes());
         streams.extend(first_version.to_le_bytes());
         streams.extend(((offsets.len() / OFFSET_BYTES) as u32).to_le_bytes());
         streams.extend((places.len() as u32).to_le_bytes());
         offsets.extend(places.iter().flat_map(|place| place.to_le_bytes()));
-        stream_bloom.insert_hash(*hash);
+        stream_filter.insert(*hash);
     }
     let mut commands = Vec::with_capacity(sorted.commands.len() * COMMAND_BYTES);
-    let mut command_bloom = bloom(words_for(sorted.commands.len()));
+    let mut command_filter = Filter::for_keys(sorted.commands.len());
     for (hash, place) in &sorted.commands {
         commands.extend(hash.to_le_bytes());
         commands.extend(place.to_le_bytes());
-        command_bloom.insert_hash(*hash);
+        command_filter.insert(*hash);
     }
     let mut batches = Vec::with_capacity(sorted.batches.len() * BATCH_BYTES);
     for (first_sequence, place) in &sorted.batches {
         batches.extend(((first_sequence - of.first_sequence) as u32).to_le_bytes());
         batches.extend(place.to_le_bytes());
     }
-    let words = |bloom: &BloomFilter| {
-        bloom
-            .as_slice()
-            .iter()
-            .flat_map(|word| word.to_le_bytes())
-            .collect()
-    };
+    let words = |filter: &Filter| filter.words().flat_map(|word| word.to_le_bytes()).collect();
     let stream_fences = fences(&streams, STREAM_BYTES, |at| u64_at(&streams, at));
     let command_fences = fences(&commands, COMMAND_BYTES, |at| u64_at(&commands, at));
     let batch_fences = fences(&batches, BATCH_BYTES, |at| u64::from(u32_at(&batches, at)));
@@ -125,8 +105,8 @@ pub(crate) fn image(of: &IndexOf, sorted: &Sorted) -> Vec<u8> {
         offsets,
         commands,
         batches,
-        words(&stream_bloom),
-        words(&command_bloom),
+        words(&stream_filter),
+        words(&command_filter),
         stream_fences,
         command_fences,
         batch_fences,
@@ -230,8 +210,8 @@ pub(crate) struct SealedIndex {
     first_sequence: u64,
     /// Number of entries and first block of every section.
     places: [(usize, usize); 9],
-    stream_bloom: BloomFilter,
-    command_bloom: BloomFilter,
+    stream_filter: Filter,
+    command_filter: Filter,
     stream_fences: Vec<u64>,
     command_fences: Vec<u64>,
     batch_fences: Vec<u64>,
@@ -263,15 +243,9 @@ impl SealedIndex {
             block += entries.div_ceil(per_block(entry_bytes));
         }
         let words = |section| words(&source, places[section as usize]);
-        let filter = |words: Vec<u64>| {
-            let words = if words.is_empty() { vec![0] } else { words };
-            BloomFilter::from_vec(words)
-                .seed(&BLOOM_SEED)
-                .hashes(BLOOM_HASHES)
-        };
         Ok(Self {
-            stream_bloom: filter(words(Section::StreamBloom)?),
-            command_bloom: filter(words(Section::CommandBloom)?),
+            stream_filter: Filter::from_words(&words(Section::StreamFilter)?),
+            command_filter: Filter::from_words(&words(Section::CommandFilter)?),
             stream_fences: words(Section::StreamFences)?,
             command_fences: words(Section::CommandFences)?,
             batch_fences: words(Section::BatchFences)?,
@@ -292,7 +266,7 @@ impl SealedIndex {
 
     /// The streams of this hash: none or one, but for collisions.
     pub(crate) fn streams(&self, hash: u64) -> Use<Vec<StreamEntry>> {
-        if !self.stream_bloom.contains_hash(hash) {
+        if !self.stream_filter.may_hold(hash) {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
@@ -327,7 +301,7 @@ impl SealedIndex {
 
     /// Where records stand whose command has this hash, in order.
     pub(crate) fn command(&self, hash: u64) -> Use<Vec<u32>> {
-        if !self.command_bloom.contains_hash(hash) {
+        if !self.command_filter.may_hold(hash) {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();

@@ -64,13 +64,14 @@ impl Segment {
         }
     }
 
-    /// A sealed segment; its index is read, or made again when it is missing or damaged.
+    /// A sealed segment; its index is read, or made again when it is missing or damaged. With `later` an index that is made
+    /// again stays in memory until [`Self::finish_index`].
     pub(crate) fn sealed(
         storage: &Arc<dyn Storage>,
         header: SegmentHeader,
         file: Arc<dyn File>,
         seal: Seal,
-        read_only: bool,
+        (read_only, later): (bool, bool),
     ) -> Result<Self> {
         let segment = Self::bare(storage, header, file, read_only);
         let of = segment.index_of(seal.clone());
@@ -81,6 +82,11 @@ impl Segment {
             .and_then(|file| SealedIndex::open(Source::File(file), &of).ok());
         let index = match index {
             Some(index) => index,
+            None if later => {
+                let made = Arc::new(segment.fold(&of)?);
+                *segment.active.write().unwrap_or_else(PoisonError::into_inner) = Some(made);
+                return Ok(segment);
+            }
             None => segment.keep_index(&of, segment.remake_index(&of)?)?,
         };
         _ = segment.sealed.set(index);
@@ -137,8 +143,18 @@ impl Segment {
         Ok(())
     }
 
-    /// Makes the index again from the segment's records, every byte of which is checked.
+    /// Lays the index file out again.
     fn remake_index(&self, of: &IndexOf) -> Result<Vec<u8>> {
+        Ok(sealed::image(of, &self.fold(of)?.sorted()))
+    }
+
+    /// Whether the segment is full and its index file is still to be made.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.seal.get().is_some() && self.sealed.get().is_none()
+    }
+
+    /// Makes the index again from the segment's records, every byte of which is checked.
+    fn fold(&self, of: &IndexOf) -> Result<ActiveIndex> {
         tracing::warn!(
             segment = self.number(),
             "the segment's index is missing or damaged and is made again"
@@ -161,7 +177,7 @@ impl Segment {
         if seal.chain != of.seal.chain {
             return Err(self.damaged(records_end, "its seal is not that of its records".into()));
         }
-        Ok(sealed::image(of, &index.sorted()))
+        Ok(index)
     }
 
     /// Writes an index file; when that fails, the index stays in memory until the next start makes it again.

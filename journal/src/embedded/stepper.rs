@@ -6,6 +6,7 @@ use crate::{Error, Result};
 
 use super::core::Core;
 use super::queue::Queue;
+use super::segment::Segment;
 use super::shared::Shared;
 use super::snapshots::{Keeper, MemorySnapshots};
 use super::{EmbeddedReader, EmbeddedWriter, Opened, threads};
@@ -28,8 +29,8 @@ impl Stepper {
         let durable = threads::commit(&mut self.core, &self.queue, fill);
         let sealed = durable.sealed.clone();
         threads::publish(&self.shared, &self.queue, durable);
-        if let Some(Err(error)) = sealed.map(|segment| segment.finish_index()) {
-            tracing::warn!(%error, "the index of a segment could not be made; the next start makes it");
+        if let Some(segment) = sealed {
+            finish(&segment);
         }
         self.keeper.keep(&self.shared);
         true
@@ -66,9 +67,18 @@ impl SimSnapshots {
     }
 }
 
+fn finish(segment: &Segment) {
+    if let Err(error) = segment.finish_index() {
+        tracing::warn!(%error, "the index of a segment could not be made; the next start makes it");
+    }
+}
+
 impl Opened {
     pub(super) fn with_stepper(self) -> (EmbeddedReader, EmbeddedWriter, Stepper) {
         let reader = self.reader();
+        for segment in self.shared.segments().iter() {
+            finish(segment);
+        }
         let (epoch, queue, keeper) = (self.core.epoch(), self.queue.clone(), self.keeper.clone());
         let repairs = self.repairs;
         let writer = EmbeddedWriter {

@@ -93,6 +93,12 @@ impl Threads {
         } = opened;
         let (to_publisher, durable) = sync_channel(UNPUBLISHED_BATCHES_MAX - 1);
         let (to_indexer, sealed) = sync_channel(1);
+        let unfinished: Vec<_> = shared
+            .segments()
+            .iter()
+            .filter(|s| s.is_unfinished())
+            .cloned()
+            .collect();
         // The directory is free when the last thread has ended.
         let lock = Arc::new(lock);
         let (writers, publishers, keepers) = (queue.clone(), queue.clone(), keeper.clone());
@@ -105,7 +111,7 @@ impl Threads {
             publisher: spawn("journal-publisher", lock_2, move || {
                 publish_all(&published, &publishers, &durable, &to_indexer);
             })?,
-            indexer: spawn("journal-indexer", lock_3, move || index_all(&sealed))?,
+            indexer: spawn("journal-indexer", lock_3, move || index_all(unfinished, &sealed))?,
             keeper: spawn("journal-snapshots", lock_4, move || {
                 keepers.run(&kept);
                 kept.snapshots.close();
@@ -153,8 +159,8 @@ fn publish_all(
     shared.close();
 }
 
-fn index_all(sealed: &Receiver<Arc<Segment>>) {
-    while let Ok(segment) = sealed.recv() {
+fn index_all(unfinished: Vec<Arc<Segment>>, sealed: &Receiver<Arc<Segment>>) {
+    for segment in unfinished.into_iter().chain(sealed.iter()) {
         if let Err(error) = segment.finish_index() {
             tracing::warn!(%error, "the index of a segment could not be made; the next start makes it");
         }
