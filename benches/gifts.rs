@@ -174,7 +174,7 @@ fn measure(directory: &std::path::Path, duration: Duration) -> f64 {
         latencies.max() as f64 / 1e3,
     );
     println!(
-        "processor time: {cpu_us:.2} us per gift, of all threads; two cores of its own could do {:.0}/s",
+        "processor time: {cpu_us:.2} us per gift, of all threads; two idle cores: at most {:.0} gifts/s",
         2e6 / cpu_us
     );
     println!(

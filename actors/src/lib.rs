@@ -5,6 +5,7 @@
 //! them; [`settlement`] credits gifts to streamers. Only this crate holds a journal's writer. It must never read a view
 //! in order to decide, and never tell anybody anything that is not durable.
 
+mod command_id;
 mod completion;
 mod entity;
 mod facade;

@@ -7,24 +7,20 @@
 //! It must never tell anybody anything that rests on an event which is not durable: not a success, not a refusal, not
 //! "it holds already". It must never decide the same command twice.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use compact_str::{CompactString, format_compact};
+use compact_str::CompactString;
 use domain::{Context, Decision, Event, Rejection, StreamId, UserId};
 use futures_util::FutureExt;
 use journal::{Append, BoxFuture, Cause, Expected, Position, Record, Snapshot, codec};
 
+use crate::command_id::{into_journal_id, journal_id};
 use crate::completion::{Barrier, Extra, Progress, Waiting};
 use crate::in_flight::InFlight;
 use crate::limits::SNAPSHOT_EVERY_EVENTS;
 use crate::replay::{Replayed, replay};
 use crate::{Accepted, Failure, House, Kind, Reply, Request};
-
-/// What stands between a user and a command id in the journal, when somebody else than the stream's own user sent it.
-/// Neither may hold it, so that two users' ids never meet.
-const QUALIFIER: char = '\u{1f}';
 
 /// A command, who sent it and who waits for its outcome.
 pub struct Job<A: Kind> {
@@ -497,24 +493,6 @@ impl<A: Kind> Shell<A> {
             Box::new(move |outcome| barrier.complete(&progress, outcome)),
         );
     }
-}
-
-/// The text by which the journal knows a command of the stream of `key`.
-fn journal_id<'a>(key: &UserId, request: &'a Request) -> Option<Cow<'a, str>> {
-    let id = request.command_id.as_ref()?;
-    if request.actor == key.as_str() {
-        return Some(Cow::Borrowed(id.as_str()));
-    }
-    Some(Cow::Owned(format!("{}{QUALIFIER}{id}", request.actor)))
-}
-
-/// The same, without a copy where it can be had so.
-fn into_journal_id(key: &UserId, request: Request) -> Option<CompactString> {
-    let id = request.command_id?;
-    if request.actor == key.as_str() {
-        return Some(id.into_text());
-    }
-    Some(format_compact!("{}{QUALIFIER}{id}", request.actor))
 }
 
 /// The bytes of a snapshot: the actor's time and its state. One that cannot be encoded is not kept: it is only a
