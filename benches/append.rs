@@ -38,7 +38,10 @@ fn main() {
     support::machine();
     let directory = support::directory();
     append(&directory.path().join("append"));
-    let events = std::env::var("LIVEHOUSE_BENCH_EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(10_000_000);
+    let events = std::env::var("LIVEHOUSE_BENCH_EVENTS")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(10_000_000);
     start_and_replay(&directory.path().join("start"), events);
 }
 
@@ -63,10 +66,18 @@ fn append(directory: &Path) {
     );
     let ours = bytes as f64 / took.as_secs_f64() / 1e6;
     let bare = bare_disk(directory, bytes as usize, batch_bytes);
-    support::figure("durable journal append, 100-byte events from 1,000 streams", events_per_second, "events/s");
+    support::figure(
+        "durable journal append, 100-byte events from 1,000 streams",
+        events_per_second,
+        "events/s",
+    );
     let peer = "raw sequential write + fdatasync of the same bytes in pieces of the same size";
     support::figure_beside("the same in bytes", ours, "MB/s", peer, bare);
-    support::figure("raw in pieces of 1 MiB", bare_disk(directory, bytes as usize, 1 << 20), "MB/s");
+    support::figure(
+        "raw in pieces of 1 MiB",
+        bare_disk(directory, bytes as usize, 1 << 20),
+        "MB/s",
+    );
 }
 
 /// Appends events as fast as they are taken; the time until the last one is durable.
@@ -75,16 +86,27 @@ fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
     let user: UserId = "ann".parse().expect("a good id");
     let text = "x".repeat(EVENT_BYTES - encoded_bytes(&user, "x".repeat(90)) + 90);
     assert_eq!(encoded_bytes(&user, text.clone()), EVENT_BYTES);
-    let streams: Vec<_> =
-        (0..STREAMS).map(|number| StreamId::new(StreamKind::Room, &format!("room-{number}"))).collect();
+    let streams: Vec<_> = (0..STREAMS)
+        .map(|number| StreamId::new(StreamKind::Room, &format!("room-{number}")))
+        .collect();
     let started = Instant::now();
     for number in 0..events {
         let mut append = Append {
             stream: streams[number as usize % STREAMS].clone(),
             expected: Expected::Any,
             epoch: writer.epoch(),
-            cause: Cause { command_id: Some(command_id(number)), request_hash: number, actor: "ann".into() },
-            events: vec![ChatSent { user: user.clone(), text: text.clone() }.into()],
+            cause: Cause {
+                command_id: Some(command_id(number)),
+                request_hash: number,
+                actor: "ann".into(),
+            },
+            events: vec![
+                ChatSent {
+                    user: user.clone(),
+                    text: text.clone(),
+                }
+                .into(),
+            ],
         };
         let durable = durable.clone();
         let mut done: journal::Completion = Box::new(move |outcome| {
@@ -107,16 +129,28 @@ fn command_id(number: u64) -> compact_str::CompactString {
 }
 
 fn encoded_bytes(user: &UserId, text: String) -> usize {
-    codec::encode(&ChatSent { user: user.clone(), text }.into()).2.len()
+    codec::encode(
+        &ChatSent {
+            user: user.clone(),
+            text,
+        }
+        .into(),
+    )
+    .2
+    .len()
 }
 
 /// The journal's own bytes to another file of the same disk, synced piece by piece; MB/s.
 fn bare_disk(directory: &Path, bytes: usize, piece: usize) -> f64 {
     let mut content = Vec::with_capacity(bytes);
     for number in 1.. {
-        let Ok(file) = File::open(directory.join(format!("{number:08}.segment"))) else { break };
+        let Ok(file) = File::open(directory.join(format!("{number:08}.segment"))) else {
+            break;
+        };
         let left = (bytes - content.len()) as u64;
-        file.take(left).read_to_end(&mut content).expect("a segment that was just written");
+        file.take(left)
+            .read_to_end(&mut content)
+            .expect("a segment that was just written");
     }
     let path = directory.join("bare");
     let mut file = File::create(&path).expect("a new file");
@@ -133,20 +167,34 @@ fn bare_disk(directory: &Path, bytes: usize, piece: usize) -> f64 {
 /// A child writes the journal and is killed while it writes on; then the start is measured, and replays in it.
 fn start_and_replay(directory: &Path, events: u64) {
     let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--fill".as_ref(), directory.as_os_str(), events.to_string().as_ref()])
+        .args([
+            "--fill".as_ref(),
+            directory.as_os_str(),
+            events.to_string().as_ref(),
+        ])
         .stdout(Stdio::piped())
         .spawn()
         .expect("this program runs");
     let mut said = [0; 5];
-    child.stdout.take().expect("it was asked for").read_exact(&mut said).expect("the child says that it is ready");
+    child
+        .stdout
+        .take()
+        .expect("it was asked for")
+        .read_exact(&mut said)
+        .expect("the child says that it is ready");
     child.kill().expect("the child runs");
     child.wait().expect("the child runs no more");
     let started = Instant::now();
-    let (reader, writer) = Embedded::open(directory, Options::default()).expect("nothing acknowledged is lost");
+    let (reader, writer) =
+        Embedded::open(directory, Options::default()).expect("nothing acknowledged is lost");
     let took = started.elapsed();
     let head = journal::Reader::head(&reader).records();
     println!("{head} events after kill -9, {:?}", writer.repairs());
-    support::figure("start after kill -9 with 10 M events (at most 3 s)", took.as_secs_f64(), "s");
+    support::figure(
+        "start after kill -9 with 10 M events (at most 3 s)",
+        took.as_secs_f64(),
+        "s",
+    );
     let mut latency = Histogram::<u64>::new(3).expect("a histogram");
     let mut records = Histogram::<u64>::new(3).expect("a histogram");
     let mut random = fastrand::Rng::with_seed(1);
@@ -157,9 +205,21 @@ fn start_and_replay(directory: &Path, events: u64) {
         latency.saturating_record(started.elapsed().as_micros() as u64);
         records.saturating_record(replayed as u64);
     }
-    println!("tail of {} records at the median, {} at p99", records.value_at_quantile(0.5), records.value_at_quantile(0.99));
-    support::figure("actor replay, snapshot + tail, p50", latency.value_at_quantile(0.5) as f64, "us");
-    support::figure("actor replay, snapshot + tail, p99 (at most 1,000)", latency.value_at_quantile(0.99) as f64, "us");
+    println!(
+        "tail of {} records at the median, {} at p99",
+        records.value_at_quantile(0.5),
+        records.value_at_quantile(0.99)
+    );
+    support::figure(
+        "actor replay, snapshot + tail, p50",
+        latency.value_at_quantile(0.5) as f64,
+        "us",
+    );
+    support::figure(
+        "actor replay, snapshot + tail, p99 (at most 1,000)",
+        latency.value_at_quantile(0.99) as f64,
+        "us",
+    );
     let never = never_seen(&reader, &mut random);
     support::figure("find_command of an id that was never seen, mean", never, "ns");
 }
@@ -167,7 +227,12 @@ fn start_and_replay(directory: &Path, events: u64) {
 fn never_seen(reader: &impl journal::Reader, random: &mut fastrand::Rng) -> f64 {
     const QUESTIONS: u32 = 200_000;
     let questions: Vec<_> = (0..QUESTIONS)
-        .map(|number| (crowd::stream(random.usize(0..crowd::VIEWERS)), format!("new-{number}")))
+        .map(|number| {
+            (
+                crowd::stream(random.usize(0..crowd::VIEWERS)),
+                format!("new-{number}"),
+            )
+        })
         .collect();
     let started = Instant::now();
     for (stream, id) in &questions {

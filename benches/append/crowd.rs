@@ -30,7 +30,12 @@ pub fn stream(number: usize) -> StreamId {
 
 fn event(number: usize, version: u64) -> Event {
     if version == 0 {
-        return CoinsAdjusted { amount: GRANTED as i64, coins_left: GRANTED, reason: "a grant".into() }.into();
+        return CoinsAdjusted {
+            amount: GRANTED as i64,
+            coins_left: GRANTED,
+            reason: "a grant".into(),
+        }
+        .into();
     }
     let room = format!("streamer-{}", number % 1_000);
     GiftSent {
@@ -51,11 +56,16 @@ pub fn fill(directory: &Path, events: u64) {
     let (_reader, writer) = Embedded::open(directory, Options::default()).expect("an empty directory");
     let writer = Arc::new(writer);
     let (durable, mut said) = (Arc::new(AtomicU64::new(0)), false);
-    let mut viewers: Vec<_> = (0..VIEWERS).map(|number| (Viewer::new(&user(number)), 0u64)).collect();
+    let mut viewers: Vec<_> = (0..VIEWERS)
+        .map(|number| (Viewer::new(&user(number)), 0u64))
+        .collect();
     let mut random = fastrand::Rng::with_seed(7);
     for number in 0.. {
         if !said && durable.load(Ordering::Relaxed) >= events {
-            std::io::stdout().write_all(b"ready").and_then(|()| std::io::stdout().flush()).expect("a parent");
+            std::io::stdout()
+                .write_all(b"ready")
+                .and_then(|()| std::io::stdout().flush())
+                .expect("a parent");
             said = true;
         }
         let viewer = random.usize(0..VIEWERS);
@@ -63,7 +73,8 @@ pub fn fill(directory: &Path, events: u64) {
         let happened = event(viewer, *version);
         state.evolve(&happened, 0);
         *version += 1;
-        let snapshot = (*version % SNAPSHOT_EVERY == 0).then(|| postcard::to_allocvec(&*state).expect("a state"));
+        let snapshot =
+            (*version % SNAPSHOT_EVERY == 0).then(|| postcard::to_allocvec(&*state).expect("a state"));
         let mut append = Append {
             stream: stream(viewer),
             expected: Expected::Exact(*version - 1),
@@ -81,7 +92,12 @@ pub fn fill(directory: &Path, events: u64) {
             durable.fetch_add(1, Ordering::Relaxed);
             if let (Some(state), Some(writer)) = (snapshot, keeper.upgrade()) {
                 let (version, position) = (appended.version, appended.last);
-                let snapshot = Snapshot { version, position, schema: Viewer::SNAPSHOT_SCHEMA, state: state.into() };
+                let snapshot = Snapshot {
+                    version,
+                    position,
+                    schema: Viewer::SNAPSHOT_SCHEMA,
+                    state: state.into(),
+                };
                 writer.save_snapshot(&stream(viewer), snapshot);
             }
         });
@@ -105,7 +121,11 @@ pub fn replay(reader: &EmbeddedReader, number: usize) -> usize {
     let stream = stream(number);
     let snapshot = now(reader.snapshot(&stream)).expect("a good journal");
     let (mut state, mut version, not_before) = match snapshot {
-        Some(s) => (postcard::from_bytes(&s.state).expect("a state"), s.version, s.position),
+        Some(s) => (
+            postcard::from_bytes(&s.state).expect("a state"),
+            s.version,
+            s.position,
+        ),
         None => (Viewer::new(&user(number)), 0, Position::start(0)),
     };
     let from = version;
@@ -120,6 +140,9 @@ pub fn replay(reader: &EmbeddedReader, number: usize) -> usize {
             break;
         }
     }
-    assert!(version == 0 || state.coins() == GRANTED - 10 * (version - 1), "a replay gave another balance");
+    assert!(
+        version == 0 || state.coins() == GRANTED - 10 * (version - 1),
+        "a replay gave another balance"
+    );
     (version - from) as usize
 }

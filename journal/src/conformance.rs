@@ -260,8 +260,8 @@ async fn pipelined_appends_complete_in_order(subject: Subject) {
             other => panic!("{other:?}"),
         }
     }
-    let order = order.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(*order, (0..50).collect::<Vec<_>>());
+    let order = order.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    assert_eq!(order, (0..50).collect::<Vec<_>>());
     assert_eq!(subject.texts("bob", 0, 100).await.len(), 45);
 }
 

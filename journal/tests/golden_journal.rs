@@ -25,7 +25,7 @@ fn golden_dir() -> PathBuf {
 }
 
 fn append(writer: &impl Writer, number: u64) -> Append {
-    let chat = number % 2 == 0;
+    let chat = number.is_multiple_of(2);
     let (kind, key) = if chat {
         (StreamKind::Room, "bob")
     } else {

@@ -46,7 +46,8 @@ impl Filter {
 
     pub(crate) fn may_hold(&self, hash: u64) -> bool {
         let block = &self.0[self.block_of(hash)].0;
-        probes(hash).all(|(word, bit)| block[word] & bit != 0)
+        // All probes, without a branch: the next segment's line is fetched while this one's is on its way.
+        probes(hash).fold(true, |all, (word, bit)| all & (block[word] & bit != 0))
     }
 
     fn block_of(&self, hash: u64) -> usize {
