@@ -1,0 +1,165 @@
+//! The views against the platform as the rules make it, and against a fresh fold of themselves.
+
+use std::sync::Arc;
+
+use projections::views::{Board, Views};
+use projections::{Day, Options, Stopper, ViewStore, check};
+
+use crate::life::{Life, id};
+use crate::model::Model;
+use crate::script::STREAMERS;
+use crate::store::CrashStore;
+
+/// The views of a life have reached the end of the journal and say what the model says.
+pub fn views_are_right(life: &Life, store: &Arc<CrashStore>, model: &Model) {
+    let Some(watch) = &life.watch else { return };
+    let handle = watch.handle();
+    assert_eq!(handle.position().sequence, life.head(), "the views lag");
+    let views = handle.read();
+    balances(&views, model);
+    follows(&views, model);
+    live(&views, model);
+    boards(&views, model);
+    for (room, places) in &model.feeds {
+        let newest = views.room_newest(&id(room), places.len() + 1);
+        let newest: Vec<u64> = newest.iter().map(|p| p.sequence).collect();
+        assert_eq!(newest, *places, "the feed of {room}");
+    }
+    drop(views);
+    shown_once(life, model);
+    let store: Arc<dyn ViewStore> = store.clone();
+    let differences = check(
+        &life.reader,
+        &store,
+        &[],
+        Options::default(),
+        &Stopper::default(),
+        |_| {},
+    );
+    let differences = differences.expect("views can be checked");
+    assert!(
+        differences.is_empty(),
+        "the views are no fold of the journal: {differences:?}"
+    );
+}
+
+/// Everything that rooms are to see was shown, once, in order; nothing old was.
+fn shown_once(life: &Life, model: &Model) {
+    let Some(watch) = &life.watch else { return };
+    let shown = watch.shown();
+    assert!(shown.is_sorted(), "shown out of order: {shown:?}");
+    let mut wanted: Vec<u64> = model.feeds.values().flatten().copied().collect();
+    wanted.retain(|place| *place > watch.silent_upto);
+    wanted.sort_unstable();
+    assert_eq!(shown, wanted, "shown to the rooms");
+}
+
+fn balances(views: &Views, model: &Model) {
+    for (name, viewer) in &model.viewers {
+        let balance = views.balance(&id(name));
+        assert_eq!(balance.coins, viewer.coins, "coins of {name}");
+    }
+    for (name, streamer) in &model.streamers {
+        assert_eq!(
+            views.balance(&id(name)).tickets,
+            streamer.tickets,
+            "tickets of {name}"
+        );
+    }
+    let sums = views.balances().sums();
+    let [granted, taken, spent, earned, credited] = model.sums;
+    assert_eq!(
+        [sums.granted, sums.taken, sums.spent, sums.earned, sums.credited],
+        model.sums
+    );
+    assert_eq!(
+        granted - taken - spent,
+        model.coins(),
+        "coins came from nowhere, or went"
+    );
+    assert!(credited <= earned);
+    let (coins, tickets) = views.balances().added_up();
+    assert_eq!(
+        (coins, tickets),
+        (u128::from(model.coins()), u128::from(credited))
+    );
+}
+
+fn follows(views: &Views, model: &Model) {
+    let mut followers = std::collections::BTreeMap::<&str, Vec<(u64, &str, i64)>>::new();
+    for (name, viewer) in &model.viewers {
+        let mut following = Vec::new();
+        for (whom, (place, at_ms)) in &viewer.following {
+            followers.entry(whom).or_default().push((*place, name, *at_ms));
+            following.push((*place, whom.as_str(), *at_ms));
+        }
+        following.sort_unstable_by(|a, b| b.cmp(a));
+        let page = views
+            .following(&id(name), None, 100)
+            .expect("memory")
+            .expect("no cursor");
+        let page: Vec<_> = page
+            .entries
+            .iter()
+            .map(|r| (r.user.as_str(), r.since_ms))
+            .collect();
+        let wanted: Vec<_> = following.iter().take(100).map(|(_, w, at)| (*w, *at)).collect();
+        assert_eq!(page, wanted, "whom {name} follows");
+    }
+    for streamer in model.viewers.keys().map(String::as_str).chain(STREAMERS) {
+        let mut wanted = followers.remove(streamer).unwrap_or_default();
+        wanted.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(
+            views.follower_count(&id(streamer)),
+            wanted.len() as u64,
+            "followers of {streamer}"
+        );
+        let page = views
+            .followers(&id(streamer), None, 100)
+            .expect("memory")
+            .expect("no cursor");
+        let page: Vec<_> = page
+            .entries
+            .iter()
+            .map(|r| (r.user.as_str(), r.since_ms))
+            .collect();
+        assert_eq!(
+            page,
+            wanted.iter().map(|(_, f, at)| (*f, *at)).collect::<Vec<_>>()
+        );
+    }
+}
+
+fn live(views: &Views, model: &Model) {
+    for room in STREAMERS {
+        let session = views.live(&id(room));
+        let wanted = model.streamers.get(room).and_then(|s| s.live.as_ref());
+        let found = session.map(|s| (s.session.0, s.title.clone(), s.began, s.since_ms, s.tickets));
+        assert_eq!(found.as_ref(), wanted, "the live room of {room}");
+    }
+    let count = model.streamers.values().filter(|s| s.live.is_some()).count();
+    assert_eq!(views.live_count(), count);
+}
+
+fn boards(views: &Views, model: &Model) {
+    for ((day, name), scores) in &model.boards {
+        let board: Board = name.parse().expect("a board's name");
+        let day = Day(i32::try_from(*day).expect("a day of this age"));
+        let mut wanted: Vec<_> = scores
+            .iter()
+            .map(|(who, (score, reached))| (*score, *reached, who))
+            .collect();
+        wanted.sort_unstable_by_key(|(score, reached, _)| (std::cmp::Reverse(*score), *reached));
+        let wanted: Vec<_> = (1u64..)
+            .zip(wanted)
+            .map(|(rank, (score, _, who))| (rank, who.as_str(), score))
+            .collect();
+        let top = views.board_top(&board, day, 0, 100).expect("memory");
+        let found: Vec<_> = top.iter().map(|s| (s.rank, s.user.as_str(), s.score)).collect();
+        assert_eq!(found, wanted, "board {name} on {day}");
+        for (rank, who, score) in wanted {
+            let found = views.board_rank(&board, day, &id(who)).expect("memory");
+            assert_eq!(found, Some((rank, score)), "{who} on board {name}");
+        }
+    }
+}

@@ -1,0 +1,415 @@
+//! What the clients asked and what they were told, held against the journal's records by the rules of `model.rs`. It sees
+//! records and answers, and never the state of what it judges.
+
+use std::collections::HashMap;
+
+use domain::{Event, Rejection, room, streamer, viewer};
+
+use crate::model::{Model, Seen};
+use crate::script::{Body, Command, Family};
+
+/// What an actor of any kind said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A viewer.
+    Viewer(viewer::Answer),
+    /// A streamer.
+    Streamer(streamer::Answer),
+    /// A room.
+    Room(room::Answer),
+}
+
+/// What a client was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It took place.
+    Accepted {
+        /// The answer.
+        said: Said,
+        /// Where it stands, or where it held already.
+        place: u64,
+        /// When.
+        at_ms: i64,
+    },
+    /// It was refused.
+    Refused(Rejection),
+    /// Nobody can say.
+    Unknown,
+}
+
+struct Heard {
+    command: usize,
+    /// The journal's durable end when it was sent and when the answer came.
+    sent: u64,
+    told_at: u64,
+    told: Told,
+}
+
+/// Something that must have been so at some moment: between two places of the journal.
+struct Question {
+    from: u64,
+    upto: u64,
+    stream: String,
+    claim: Claim,
+    answered: bool,
+}
+
+#[derive(Debug)]
+enum Claim {
+    /// Command: the rules answer so, without an event.
+    Already(usize, Said),
+    /// Command: the rules refuse it so.
+    Refused(usize, Rejection),
+    /// Room: this session runs.
+    Session(String, Option<u32>),
+    /// Room: some session runs.
+    Live(String),
+}
+
+/// See the module.
+pub struct Oracle {
+    commands: Vec<Command>,
+    by_id: HashMap<(String, String, u64), usize>,
+    first_sent: Vec<Option<u64>>,
+    sent_times: Vec<u32>,
+    settled: Vec<bool>,
+    deliveries: Vec<(usize, u64)>,
+    heard: Vec<Heard>,
+    /// Records that were seen by a sound journal: they stay for ever.
+    kept: Vec<Seen>,
+    /// The highest place that anybody was told of.
+    told_upto: u64,
+    unrecorded: u64,
+}
+
+/// The stream of a command.
+pub fn stream_of(command: &Command) -> String {
+    let kind = match command.body.family() {
+        Family::Viewer => "viewer",
+        Family::Streamer => "streamer",
+        Family::Room => "room",
+    };
+    format!("{kind}-{}", command.key)
+}
+
+impl Oracle {
+    /// The judge of these commands.
+    pub fn new(commands: Vec<Command>) -> Self {
+        let mut by_id = HashMap::new();
+        for (number, command) in commands.iter().enumerate() {
+            by_id.insert((stream_of(command), command.journal_id(), command.hash), number);
+        }
+        let count = commands.len();
+        Self {
+            commands,
+            by_id,
+            first_sent: vec![None; count],
+            sent_times: vec![0; count],
+            settled: vec![false; count],
+            deliveries: Vec::new(),
+            heard: Vec::new(),
+            kept: Vec::new(),
+            told_upto: 0,
+            unrecorded: 0,
+        }
+    }
+
+    /// The commands.
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// Notes that a command is sent while the journal ends at `head`; gives the delivery's number.
+    pub fn send(&mut self, command: usize, head: u64) -> usize {
+        self.first_sent[command].get_or_insert(head);
+        self.sent_times[command] += 1;
+        self.deliveries.push((command, head));
+        self.deliveries.len() - 1
+    }
+
+    /// Notes what came of a delivery while the journal ends at `head`. Says whether the client knew the answer already.
+    pub fn hear(&mut self, delivery: usize, told: Told, head: u64) -> bool {
+        let (command, sent) = self.deliveries[delivery];
+        let known = self.settled[command];
+        match &told {
+            Told::Unknown | Told::Refused(Rejection::Busy) => return known,
+            Told::Accepted { place, .. } => self.told_upto = self.told_upto.max(*place),
+            Told::Refused(_) => {}
+        }
+        assert!(
+            self.told_upto <= head,
+            "told of {told:?} while the journal ends at {head}"
+        );
+        self.settled[command] = true;
+        self.heard.push(Heard {
+            command,
+            sent,
+            told_at: head,
+            told,
+        });
+        known
+    }
+
+    /// Commands that were sent and have no answer.
+    pub fn open(&self) -> Vec<usize> {
+        let sent = |number: &usize| self.first_sent[*number].is_some() && !self.settled[*number];
+        (0..self.commands.len()).filter(sent).collect()
+    }
+
+    /// Commands that were sent at least once.
+    pub fn sent(&self) -> Vec<usize> {
+        (0..self.commands.len())
+            .filter(|number| self.first_sent[*number].is_some())
+            .collect()
+    }
+
+    /// How many records must be there.
+    pub fn must_hold(&self) -> u64 {
+        self.told_upto.max(self.kept.len() as u64)
+    }
+
+    /// Answers that rested on no record of their own, when it judged last.
+    pub fn unrecorded(&self) -> u64 {
+        self.unrecorded
+    }
+
+    /// Judges all records of the journal, as a sound opening shows them. Gives the platform as the rules make it.
+    pub fn judge(&mut self, log: Vec<Seen>) -> Model {
+        assert!(
+            log.len() as u64 >= self.must_hold(),
+            "{} records, of {} somebody was told",
+            log.len(),
+            self.must_hold()
+        );
+        for (old, new) in self.kept.iter().zip(&log) {
+            assert_eq!(old, new, "a record has changed");
+        }
+        let firsts = self.firsts(&log);
+        let mut questions = self.questions_of_records(&log, &firsts);
+        for heard in &self.heard {
+            questions.extend(self.check_heard(heard, &log, &firsts));
+        }
+        let already = |question: &&Question| matches!(question.claim, Claim::Already(..));
+        self.unrecorded = questions.iter().filter(already).count() as u64;
+        let model = self.replay(&log, &mut questions);
+        for question in &questions {
+            assert!(
+                question.answered,
+                "never so between {} and {} in {}: {:?} ({:?})",
+                question.from,
+                question.upto,
+                question.stream,
+                question.claim,
+                self.command_of(&question.claim)
+            );
+        }
+        self.kept = log;
+        model
+    }
+
+    fn command_of(&self, claim: &Claim) -> Option<&Command> {
+        match claim {
+            Claim::Already(command, _) | Claim::Refused(command, _) => self.commands.get(*command),
+            _ => None,
+        }
+    }
+
+    /// The first record of every command, by stream and id. A second one that is no part of the first append is a command
+    /// that was done twice.
+    fn firsts(&self, log: &[Seen]) -> HashMap<(String, String), usize> {
+        let mut firsts = HashMap::new();
+        for (at, seen) in log.iter().enumerate() {
+            let Some(id) = &seen.command_id else { continue };
+            let key = (seen.stream.clone(), id.clone());
+            let Some(first) = firsts.get(&key) else {
+                firsts.insert(key, at);
+                continue;
+            };
+            let same_append = first + 1 == at && matches!(seen.event, Event::ComboEnded(_));
+            assert!(same_append, "done twice: {:?} and {seen:?}", log.get(*first));
+        }
+        firsts
+    }
+
+    /// What the records themselves claim of rooms: a gift was decided with a session that ran at some moment after it was
+    /// first sent.
+    fn questions_of_records(&self, log: &[Seen], firsts: &HashMap<(String, String), usize>) -> Vec<Question> {
+        let mut questions = Vec::new();
+        for ((stream, id), at) in firsts {
+            let seen = &log[*at];
+            let Some(&number) = self.by_id.get(&(stream.clone(), id.clone(), seen.hash)) else {
+                panic!("nobody asked for {seen:?}");
+            };
+            let Body::Gift { room, .. } = &self.commands[number].body else {
+                continue;
+            };
+            let claim = match &seen.event {
+                Event::GiftSent(sent) => Claim::Session(room.clone(), Some(sent.session.0)),
+                Event::CommandRefused(refused) => match refused.rejection {
+                    Rejection::RoomNotLive => Claim::Session(room.clone(), None),
+                    Rejection::NotEnoughCoins => Claim::Live(room.clone()),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            let from =
+                self.first_sent[number].unwrap_or_else(|| panic!("it was never sent and is there: {seen:?}"));
+            questions.push(Question {
+                from,
+                upto: seen.sequence - 1,
+                stream: format!("streamer-{room}"),
+                claim,
+                answered: false,
+            });
+        }
+        questions
+    }
+
+    /// What a client was told must be what stands in the journal; where nothing stands, it must have been so.
+    fn check_heard(
+        &self,
+        heard: &Heard,
+        log: &[Seen],
+        firsts: &HashMap<(String, String), usize>,
+    ) -> Option<Question> {
+        let command = &self.commands[heard.command];
+        let stream = stream_of(command);
+        let first = firsts
+            .get(&(stream.clone(), command.journal_id()))
+            .map(|at| &log[*at]);
+        let durable = first.filter(|seen| seen.sequence <= heard.told_at);
+        let question = |from, upto, claim| {
+            let (stream, answered) = (stream.clone(), false);
+            Some(Question {
+                from,
+                upto,
+                stream,
+                claim,
+                answered,
+            })
+        };
+        match &heard.told {
+            Told::Accepted { said, place, at_ms } => {
+                if let Some(seen) = durable.filter(|seen| seen.sequence == *place) {
+                    assert_eq!(seen.hash, command.hash, "another body was accepted: {command:?}");
+                    assert_eq!(
+                        (answer(&seen.event), seen.at_ms),
+                        (Some(said.clone()), *at_ms),
+                        "{command:?}"
+                    );
+                    return None;
+                }
+                assert!(
+                    !command.body.is_money(),
+                    "accepted and not there: {command:?} at {place}: {first:?}"
+                );
+                question(*place, *place, Claim::Already(heard.command, said.clone()))
+            }
+            Told::Refused(Rejection::CommandReused) => {
+                let other = durable.filter(|seen| seen.hash != command.hash);
+                assert!(
+                    other.is_some(),
+                    "told of a reused id that was not used: {command:?}"
+                );
+                None
+            }
+            Told::Refused(rejection) if command.body.is_money() => {
+                let refused = durable.filter(|seen| seen.hash == command.hash).map(|s| &s.event);
+                assert!(
+                    matches!(refused, Some(Event::CommandRefused(r)) if r.rejection == *rejection),
+                    "refused with {rejection:?}, and in the journal stands {first:?}: {command:?}"
+                );
+                None
+            }
+            Told::Refused(rejection) => question(
+                heard.sent,
+                heard.told_at,
+                Claim::Refused(heard.command, *rejection),
+            ),
+            Told::Unknown => None,
+        }
+    }
+
+    fn replay(&self, log: &[Seen], questions: &mut [Question]) -> Model {
+        let mut model = Model::default();
+        let (mut by_start, mut by_stream) = (
+            HashMap::<u64, Vec<usize>>::new(),
+            HashMap::<String, Vec<usize>>::new(),
+        );
+        for (at, question) in questions.iter().enumerate() {
+            by_start.entry(question.from).or_default().push(at);
+            by_stream.entry(question.stream.clone()).or_default().push(at);
+        }
+        let mut ask = |model: &Model, place: u64, stream: Option<&str>| {
+            let started = by_start.get(&place).into_iter().flatten();
+            let touched = stream
+                .and_then(|stream| by_stream.get(stream))
+                .into_iter()
+                .flatten();
+            for &at in started.chain(touched) {
+                let question = &mut questions[at];
+                if !question.answered && (question.from..=question.upto).contains(&place) {
+                    question.answered = self.holds(model, &question.claim);
+                }
+            }
+        };
+        ask(&model, 0, None);
+        for seen in log {
+            let asked = seen.command_id.as_ref().and_then(|id| {
+                let key = (seen.stream.clone(), id.clone(), seen.hash);
+                self.by_id.get(&key).map(|number| &self.commands[*number].body)
+            });
+            model.take(seen, asked);
+            ask(&model, seen.sequence, Some(&seen.stream));
+        }
+        assert!(model.is_whole(), "the journal ends with half of an append");
+        model
+    }
+
+    fn holds(&self, model: &Model, claim: &Claim) -> bool {
+        match claim {
+            Claim::Session(room, session) => model.session(room) == *session,
+            Claim::Live(room) => model.session(room).is_some(),
+            Claim::Refused(number, rejection) => {
+                let command = &self.commands[*number];
+                let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
+                verdict.err() == Some(*rejection)
+            }
+            Claim::Already(number, said) => {
+                let command = &self.commands[*number];
+                let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
+                let wanted = match &command.body {
+                    Body::EndCombo { combo } => {
+                        let viewer = model.viewers.get(&command.key);
+                        let known = viewer.and_then(|v| v.combos.iter().find(|c| c.id == *combo));
+                        known.map(|c| viewer::Answer::ComboEnded { total: c.total })
+                    }
+                    _ => Some(viewer::Answer::Relation),
+                };
+                verdict == Ok(Vec::new()) && wanted.map(Said::Viewer).as_ref() == Some(said)
+            }
+        }
+    }
+}
+
+/// The answer that a record stands for.
+fn answer(event: &Event) -> Option<Said> {
+    use viewer::Answer::{Adjusted, ComboEnded, Gift, Relation};
+    Some(match event {
+        Event::CoinsAdjusted(e) => Said::Viewer(Adjusted { coins: e.coins_left }),
+        Event::GiftSent(e) => Said::Viewer(Gift {
+            coins: e.coins_left,
+            combo_total: e.combo.as_ref().map(|step| step.total),
+        }),
+        Event::ComboRepeated(e) => Said::Viewer(Gift {
+            coins: e.coins_left,
+            combo_total: Some(e.combo.total),
+        }),
+        Event::ComboEnded(e) => Said::Viewer(ComboEnded { total: e.combo.total }),
+        Event::Followed(_) | Event::Unfollowed(_) => Said::Viewer(Relation),
+        Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
+        Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
+        Event::ChatSent(_) => Said::Room(room::Answer::Said),
+        Event::CommandRefused(_) | Event::TicketsCredited(_) | Event::SettlementAdvanced(_) => return None,
+    })
+}

@@ -1,0 +1,132 @@
+//! What a run has reached: refusals, faults, recoveries. A run that never met one of them proves nothing about it, so a
+//! long run fails then.
+
+use std::collections::BTreeMap;
+
+use domain::Rejection;
+
+/// Every recovery and every oddity that a long run has to meet.
+pub const BRANCHES: &[&str] = &[
+    "answers repeated to a resent command",
+    "answers that needed no record",
+    "batches written again on open",
+    "bits flipped at rest and found",
+    "clients that met a full mailbox or queue",
+    "clients that were told nothing for sure",
+    "closes in good order",
+    "combos ended by the clock",
+    "combos pushed out by a newer one",
+    "commands handed back until the first of their id was durable",
+    "crashes while opening",
+    "directory entries lost",
+    "directory syncs failed",
+    "faults of the disk",
+    "full disks",
+    "gifts that had to ask for the room's session",
+    "idle actors stopped",
+    "jumps of the clock backwards",
+    "journals poisoned",
+    "kills",
+    "losses of power",
+    "panics of actors",
+    "records kept though never acknowledged",
+    "replays from a snapshot",
+    "replays that waited for queued appends",
+    "replies lost",
+    "seals completed",
+    "second owners met a conflict",
+    "settlements begun again",
+    "snapshots damaged or lost",
+    "stale owners refused",
+    "states thrown away",
+    "stillborn journals made again",
+    "stillborn segments removed",
+    "torn tails cut",
+    "views that lost all",
+    "views that lost their last commits",
+    "writes lost",
+    "writes torn",
+];
+
+/// Refusals that are met before a command exists or that no client meets: their tests are elsewhere.
+const ELSEWHERE: &[Rejection] = &[
+    Rejection::BadCommandId,
+    Rejection::BadId,
+    Rejection::BadRequest,
+    Rejection::BadCursor,
+    Rejection::BadLimit,
+    Rejection::SettlementGap,
+];
+
+/// Counts.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    branches: BTreeMap<&'static str, u64>,
+    refusals: BTreeMap<u16, u64>,
+    /// Seeds run to their end.
+    pub seeds: u64,
+    /// Commands sent, resent ones included.
+    pub commands: u64,
+    /// Records in the journals at the end.
+    pub records: u64,
+}
+
+impl Tally {
+    /// One more of a branch.
+    pub fn one(&mut self, branch: &'static str) {
+        self.add(branch, 1);
+    }
+
+    /// Some more of a branch.
+    pub fn add(&mut self, branch: &'static str, count: u64) {
+        assert!(BRANCHES.contains(&branch), "{branch} is not in the list");
+        *self.branches.entry(branch).or_default() += count;
+    }
+
+    /// A client was refused so.
+    pub fn refused(&mut self, rejection: Rejection) {
+        *self.refusals.entry(rejection.code()).or_default() += 1;
+    }
+
+    /// How often a branch was taken.
+    pub fn count(&self, branch: &str) -> u64 {
+        self.branches.get(branch).copied().unwrap_or(0)
+    }
+
+    /// Adds another one's counts.
+    pub fn absorb(&mut self, other: &Self) {
+        for (branch, count) in &other.branches {
+            *self.branches.entry(branch).or_default() += count;
+        }
+        for (code, count) in &other.refusals {
+            *self.refusals.entry(*code).or_default() += count;
+        }
+        self.seeds += other.seeds;
+        self.commands += other.commands;
+        self.records += other.records;
+    }
+
+    /// What was never reached.
+    pub fn missing(&self) -> Vec<String> {
+        let branches = BRANCHES.iter().filter(|branch| self.count(branch) == 0);
+        let refusals = Rejection::ALL.iter().filter(|r| !ELSEWHERE.contains(r));
+        let refusals = refusals.filter(|r| !self.refusals.contains_key(&r.code()));
+        branches
+            .map(|branch| (*branch).to_owned())
+            .chain(refusals.map(|r| format!("the refusal {}", r.word())))
+            .collect()
+    }
+
+    /// Prints all of it.
+    pub fn print(&self) {
+        for branch in BRANCHES {
+            println!("{:>10} {branch}", self.count(branch));
+        }
+        let refusal = |(code, count): (&u16, &u64)| {
+            let word = Rejection::from_code(*code).map_or("?", Rejection::word);
+            format!("{word} {count}")
+        };
+        let refusals: Vec<_> = self.refusals.iter().map(refusal).collect();
+        println!("refusals: {}", refusals.join(", "));
+    }
+}
