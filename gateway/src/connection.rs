@@ -312,11 +312,11 @@ impl<B: Backend> Connection<B> {
             }
             self.armed_ms = Some(deadline_ms);
         }
-        if let Some(timer) = &mut self.timer {
-            if timer.as_mut().poll(cx).is_ready() {
-                self.armed_ms = None;
-                cx.waker().wake_by_ref();
-            }
+        if let Some(timer) = &mut self.timer
+            && timer.as_mut().poll(cx).is_ready()
+        {
+            self.armed_ms = None;
+            cx.waker().wake_by_ref();
         }
     }
 

@@ -317,11 +317,11 @@ impl Hold {
         if self.gap && item.class == Class::Durable && item.offset.is_some() {
             return Verdict::Dropped;
         }
-        if item.class == Class::State {
-            if let Some(index) = self.items.iter().position(|held| held.class == Class::State) {
-                self.bytes -= self.items.remove(index).map_or(0, |held| held.encoded.len());
-                losses.conflated += 1;
-            }
+        if item.class == Class::State
+            && let Some(index) = self.items.iter().position(|held| held.class == Class::State)
+        {
+            self.bytes -= self.items.remove(index).map_or(0, |held| held.encoded.len());
+            losses.conflated += 1;
         }
         if self.bytes + item.encoded.len() > bytes_max {
             if item.class != Class::Durable {

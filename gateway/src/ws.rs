@@ -2,8 +2,10 @@
 //! the connection: actix polls it when the socket can take more, so output is pulled, never piled up, and one task
 //! serves one socket. Never lets a message grow beyond its limit before refusing it.
 
+use std::any::Any;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use actix_http::body::{BodySize, MessageBody};
 use actix_http::ws::{self, Codec, Frame, Item, ProtocolError};
@@ -43,6 +45,25 @@ pub fn configure<B: Backend>(config: &mut web::ServiceConfig, gateway: &Gateway<
             async move { response }
         }),
     );
+}
+
+/// For `HttpServer::on_connect`: lets the kernel drop a connection whose peer takes nothing for so long. A body is
+/// polled only while the socket takes output, so this is what ends a client that stops reading for good; its Drop then
+/// leaves every channel. Sends small frames at once, too.
+pub fn limit_unread(connection: &dyn Any, patience: Duration) {
+    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else {
+        return;
+    };
+    let socket = socket2::SockRef::from(stream);
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket.set_tcp_user_timeout(Some(patience)) {
+        tracing::warn!(%error, "the patience with readers could not be set");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = patience;
+    if let Err(error) = socket.set_tcp_nodelay(true) {
+        tracing::warn!(%error, "small frames may be delayed");
+    }
 }
 
 /// Upgrades one request, or says why not.
@@ -114,7 +135,7 @@ fn negotiate(request: &HttpRequest) -> (Format, Option<&'static str>) {
 struct Socket<B: Backend> {
     connection: Connection<B>,
     reader: Reader,
-    close_wait: std::time::Duration,
+    close_wait: Duration,
     state: State,
 }
 

@@ -49,6 +49,10 @@ async fn read_until(raw: &mut Raw, last: u64) -> Vec<u64> {
 async fn publish_until_lost(stage: &Stage, server: &Server, channel: &str) {
     let stats = server.hub.stats();
     while stats.lost_durable_subscriptions.load(Relaxed) == 0 {
+        assert!(
+            stage.top() < 100_000,
+            "the subscription should have been given up by now"
+        );
         let sent_before = stats.messages_sent.load(Relaxed);
         stage.publish(channel);
         for _ in 0..100 {
@@ -137,7 +141,11 @@ async fn a_gap_of_twenty_thousand_arrives_whole_in_frames_below_the_limit_while_
     raw.send(&recover(2, 0).to_string()).await;
     let publisher = {
         let stage = stage.clone();
-        tokio::task::spawn_blocking(move || (0..3_000).map(|_| stage.publish("c")).count())
+        tokio::task::spawn_blocking(move || {
+            for _ in 0..3_000 {
+                stage.publish("c");
+            }
+        })
     };
     let offsets = read_until(&mut raw, 23_000).await;
     publisher.await.expect("published");
@@ -277,4 +285,35 @@ async fn subscriptions_opened_under_fire_have_no_hole_and_no_double() {
             .expect("no hole");
     }
     publisher.await.expect("published");
+}
+
+#[tokio::test]
+async fn a_client_that_never_reads_is_dropped_by_the_kernel_and_leaves_nothing() {
+    let stage = Stage::new(1_000);
+    let config = Config {
+        outbox_bytes_max: 100_000,
+        ..Config::default()
+    };
+    let patience = Duration::from_secs(1);
+    let server = Server::start_with_patience(config, stage.hub.clone(), stage.clone(), patience);
+    let (mut silent, _) = Raw::connected(&server, "a").await;
+    silent
+        .ask(json!({"id": 2, "subscribe": {"channel": "plain"}}))
+        .await;
+    let gone = async {
+        while server.hub.connections() > 0 {
+            stage.publish("plain");
+            tokio::time::sleep(Duration::from_micros(200)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone)
+        .await
+        .expect("dropped in time");
+    assert_eq!(server.hub.channels(), 0);
+    assert!(
+        stage
+            .reported()
+            .iter()
+            .any(|report| report.starts_with("a disconnected"))
+    );
 }

@@ -25,6 +25,16 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start<B: Backend>(config: Config, hub: Arc<Hub>, backend: Arc<B>) -> Self {
+        Self::start_with_patience(config, hub, backend, Duration::from_secs(60))
+    }
+
+    /// `patience`: how long the kernel keeps a connection whose peer takes nothing.
+    pub(crate) fn start_with_patience<B: Backend>(
+        config: Config,
+        hub: Arc<Hub>,
+        backend: Arc<B>,
+        patience: Duration,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel();
         let gateway = Gateway::new(config, hub.clone(), backend);
         std::thread::spawn(move || {
@@ -32,6 +42,7 @@ impl Server {
                 let server =
                     HttpServer::new(move || App::new().configure(|config| ws::configure(config, &gateway)))
                         .workers(2)
+                        .on_connect(move |io, _| ws::limit_unread(io, patience))
                         .disable_signals()
                         .bind(("127.0.0.1", 0))
                         .expect("a free port");
