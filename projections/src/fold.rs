@@ -57,11 +57,23 @@ pub(crate) struct Decoded {
     learned: (usize, Vec<CompactString>),
 }
 
+/// The memory of a batch that is folded, for one that is not decoded yet.
+#[derive(Default)]
+pub(crate) struct Used {
+    events: Vec<Option<Event>>,
+    numbers: Vec<(Number, Number)>,
+}
+
 impl Decoded {
     /// Decodes every record of a batch.
     pub(crate) fn of(batch: Arc<RecordBatch>) -> Self {
+        Self::into(batch, Used::default())
+    }
+
+    fn into(batch: Arc<RecordBatch>, used: Used) -> Self {
         let mut undecodable = Vec::new();
-        let mut events = Vec::with_capacity(batch.len());
+        let Used { mut events, numbers } = used;
+        events.reserve(batch.len());
         for (at, record) in batch.iter().enumerate() {
             events.push(
                 codec::decode(&record)
@@ -73,18 +85,28 @@ impl Decoded {
             batch,
             events,
             undecodable,
-            numbers: Vec::new(),
+            numbers,
             learned: (0, Vec::new()),
         }
     }
 
     /// Decodes a batch and looks up its users in a copy of the table, on a thread that has only the copy.
-    pub(crate) fn numbered(batch: Arc<RecordBatch>, names: &mut Names) -> Self {
-        let mut decoded = Self::of(batch);
+    pub(crate) fn numbered(batch: Arc<RecordBatch>, names: &mut Names, used: Used) -> Self {
+        let mut decoded = Self::into(batch, used);
         let known = names.len();
         decoded.look_up(names);
         decoded.learned = (known, names.since(known).to_vec());
         decoded
+    }
+
+    /// Gives its memory back.
+    pub(crate) fn into_used(mut self) -> Used {
+        self.events.clear();
+        self.numbers.clear();
+        Used {
+            events: self.events,
+            numbers: self.numbers,
+        }
     }
 
     /// Looks up the users in the table of the views, or teaches it what the copy has learned.
@@ -108,7 +130,8 @@ impl Decoded {
             Some(event) => fact::numbers(&record, event, names),
             None => (NOBODY, NOBODY),
         };
-        self.numbers = self.batch.iter().zip(&self.events).map(numbers).collect();
+        self.numbers
+            .extend(self.batch.iter().zip(&self.events).map(numbers));
     }
 }
 

@@ -19,9 +19,10 @@ pub(crate) fn pump(
     upto: u64,
     mut names: Names,
     stop: &Stop,
-    mut each: impl FnMut(Decoded) -> Result<()>,
+    mut each: impl FnMut(&mut Decoded) -> Result<()>,
 ) -> Result<()> {
     let (send, receive) = sync_channel::<Result<Decoded>>(READ_AHEAD_BATCHES_MAX);
+    let (give_back, unused) = sync_channel(READ_AHEAD_BATCHES_MAX);
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let mut at = after;
@@ -30,7 +31,10 @@ pub(crate) fn pump(
                     Waited::Ready(read) => read.map_err(Error::from),
                     Waited::Late | Waited::Stopped => Err(Error::Stopped),
                 };
-                let decoded = read.map(|batch| Decoded::numbered(batch, &mut names));
+                let decoded = read.map(|batch| {
+                    let used = unused.try_recv().unwrap_or_default();
+                    Decoded::numbered(batch, &mut names, used)
+                });
                 match &decoded {
                     Ok(decoded) if decoded.batch.is_empty() => return,
                     Ok(decoded) => at = decoded.batch.last(),
@@ -43,6 +47,12 @@ pub(crate) fn pump(
         });
         // Moved in, so that a fold that fails lets the reading thread end.
         let receive = receive;
-        receive.iter().try_for_each(|decoded| each(decoded?))
+        receive.iter().try_for_each(|decoded| {
+            let mut decoded = decoded?;
+            each(&mut decoded)?;
+            // Nobody waits for it: when the other side has enough, it is dropped here.
+            let _ = give_back.try_send(decoded.into_used());
+            Ok(())
+        })
     })
 }

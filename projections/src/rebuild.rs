@@ -218,40 +218,33 @@ fn fold_all(
 ) -> Result<()> {
     let mut pending = 0;
     let names = views.names.clone();
-    pump(
-        reader,
-        Position::start(0),
-        total,
-        names,
-        &stop.0,
-        |mut decoded| {
-            if stop.0.asked() {
-                return Err(Error::Stopped);
-            }
-            if let Some((at, error)) = decoded.undecodable.first() {
-                let position = Position {
-                    shard: 0,
-                    sequence: decoded.batch.first().sequence + *at as u64,
-                };
-                return Err(Error::Undecodable {
-                    position,
-                    what: error.to_string(),
-                });
-            }
-            fold.apply(&mut decoded, |fold| fold(views));
-            pending += decoded.batch.len();
-            if pending >= RECORDS_PER_COMMIT_REBUILD {
-                pending = 0;
-                fold.gather(views)?;
-                fold.commit()?;
-            }
-            progress(Rebuild {
-                done: decoded.batch.last().sequence.min(total),
-                total,
+    pump(reader, Position::start(0), total, names, &stop.0, |decoded| {
+        if stop.0.asked() {
+            return Err(Error::Stopped);
+        }
+        if let Some((at, error)) = decoded.undecodable.first() {
+            let position = Position {
+                shard: 0,
+                sequence: decoded.batch.first().sequence + *at as u64,
+            };
+            return Err(Error::Undecodable {
+                position,
+                what: error.to_string(),
             });
-            Ok(())
-        },
-    )?;
+        }
+        fold.apply(decoded, |fold| fold(views));
+        pending += decoded.batch.len();
+        if pending >= RECORDS_PER_COMMIT_REBUILD {
+            pending = 0;
+            fold.gather(views)?;
+            fold.commit()?;
+        }
+        progress(Rebuild {
+            done: decoded.batch.last().sequence.min(total),
+            total,
+        });
+        Ok(())
+    })?;
     fold.gather(views)?;
     fold.commit()
 }

@@ -195,7 +195,7 @@ impl Runner {
         while let Some(batch) = now(tail.next()) {
             let batch = batch?;
             records += batch.len();
-            self.absorb(Decoded::of(batch));
+            self.absorb(&mut Decoded::of(batch));
         }
         self.tail = Some(tail);
         self.commit()?;
@@ -247,7 +247,7 @@ impl Runner {
             Waited::Ready(Err(journal::Error::Closed)) | Waited::Stopped | Waited::Late => return Ok(false),
             Waited::Ready(batch) => {
                 let batch = batch?;
-                self.absorb(Decoded::of(batch));
+                self.absorb(&mut Decoded::of(batch));
             }
         }
         let deadline = self.last_commit + Duration::from_millis(COMMIT_INTERVAL_MS);
@@ -258,7 +258,7 @@ impl Runner {
                 Waited::Ready(batch) => batch?,
                 Waited::Late => break,
             };
-            self.absorb(Decoded::of(batch));
+            self.absorb(&mut Decoded::of(batch));
         }
         Ok(true)
     }
@@ -270,15 +270,15 @@ impl Runner {
     }
 
     /// Folds one batch, and keeps what rooms are to see of it.
-    fn absorb(&mut self, mut decoded: Decoded) {
-        self.fold.park(&mut decoded);
+    fn absorb(&mut self, decoded: &mut Decoded) {
+        self.fold.park(decoded);
         let views = &self.shared.views;
-        self.fold.apply(&mut decoded, |fold| fold(&mut views.write()));
+        self.fold.apply(decoded, |fold| fold(&mut views.write()));
         self.pending.records += decoded.batch.len();
         self.pending.last = decoded.batch.last().sequence;
         if self.pending.last > self.silent_upto {
             self.pending.loud = true;
-            for (record, event) in decoded.batch.iter().zip(decoded.events) {
+            for (record, event) in decoded.batch.iter().zip(decoded.events.drain(..)) {
                 let loud = record.position.sequence > self.silent_upto;
                 self.pending
                     .shown

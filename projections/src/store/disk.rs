@@ -72,6 +72,9 @@ impl Open {
     }
 }
 
+/// A key and its value; none = removed.
+type Written<'a> = (&'a [u8], Option<&'a [u8]>);
+
 fn open_database(directory: &Path) -> fjall::Result<Database> {
     Database::builder(directory)
         .cache_size(CACHE_BYTES)
@@ -146,13 +149,19 @@ impl ViewStore for FjallStore {
     }
 
     fn bulk(&self, batch: &Batch) -> Result<()> {
-        let mut entries: Vec<_> = batch.entries().collect();
-        entries.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        let mut by_space: Vec<(&str, Vec<Written<'_>>)> = Vec::new();
+        for (space, key, value) in batch.entries() {
+            match by_space.iter_mut().find(|(name, _)| *name == space) {
+                Some((_, entries)) => entries.push((key, value)),
+                None => by_space.push((space, vec![(key, value)])),
+            }
+        }
         self.with(|open| {
-            for space in entries.chunk_by(|a, b| a.0 == b.0) {
-                let keyspace = open.keyspace(space[0].0)?;
+            for (space, entries) in &mut by_space {
+                entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+                let keyspace = open.keyspace(space)?;
                 let mut tables = keyspace.start_ingestion()?;
-                for (_, key, value) in space {
+                for (key, value) in entries {
                     match value {
                         Some(value) => tables.write(*key, *value)?,
                         None => tables.write_tombstone(*key)?,
