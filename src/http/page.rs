@@ -12,6 +12,8 @@ struct Page;
 const INDEX: &str = "index.html";
 /// The build puts a digest into the name of every file below `assets/`: a name never changes its content.
 const DIGESTED: &str = "assets/";
+/// What only a demo has. Elsewhere it must not look as if it were there: the page asks, to know where it is.
+const DEMO_ONLY: &str = "dev/";
 
 const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>Livehouse</title>
 <style>body{font:16px/1.6 system-ui;max-width:42rem;margin:15vh auto;padding:0 1rem;background:#14110f;color:#f3ebe2}code{color:#ffb454}</style>
@@ -24,10 +26,10 @@ newer), or by hand: <code>cd web &amp;&amp; npm ci &amp;&amp; npm run build</cod
 /// Serves a file of the page; every unknown path without a dot is the page itself, which has its own routes.
 pub(super) async fn serve(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
-    let name = if path.is_empty() || !path.contains('.') {
-        INDEX
-    } else {
+    let name = if path.contains('.') || path.starts_with(DEMO_ONLY) {
         path
+    } else {
+        INDEX
     };
     let Some(file) = Page::get(name) else {
         return match name {

@@ -1,5 +1,14 @@
 //! The integration tests, in one binary: they see everything, and nothing sees them.
 
+#[path = "../support/mod.rs"]
+mod support;
+
+mod client;
+mod directories;
 mod events_doc;
+mod full_disk;
+mod operations;
 mod protocol_doc;
 mod tidy;
+mod verbs;
+mod wire;

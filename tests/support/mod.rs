@@ -16,19 +16,23 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts on a free port and waits until it serves.
+    #[allow(dead_code, reason = "not every test binary wants it as it is")]
     pub(crate) fn start(data: &Path) -> Self {
         Self::start_at(data, "127.0.0.1:0")
     }
 
     /// Starts on this address and waits until it serves.
     pub(crate) fn start_at(data: &Path, listen: &str) -> Self {
-        let mut child = Command::new(LIVEHOUSE)
-            .args(["demo", "--no-crowd", "--listen", listen, "--data"])
+        let mut demo = Command::new(LIVEHOUSE);
+        demo.args(["demo", "--no-crowd", "--listen", listen, "--data"])
             .arg(data)
-            .env("LIVEHOUSE_LOG_FILTER", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+            .env("LIVEHOUSE_LOG_FILTER", "warn");
+        Self::spawn(&mut demo)
+    }
+
+    /// Runs a command that serves, and waits until it does.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
         BufReader::new(stdout)
@@ -45,6 +49,12 @@ impl Server {
             child.wait()
         );
         Self { child, address }
+    }
+
+    /// Waits until it has ended by itself.
+    #[allow(dead_code, reason = "not every test binary has a server that ends by itself")]
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.child.wait().expect("the server can be waited for")
     }
 
     /// kill -9, and waits until it is gone.
