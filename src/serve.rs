@@ -28,6 +28,8 @@ use crate::tokens::Verifier;
 
 /// Between two looks at whether the views have caught up, or the journal has failed.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// A client that takes nothing for so long is dropped; its SDK recovers.
+const READER_PATIENCE: Duration = Duration::from_secs(30);
 /// Over how long the sockets are closed when the server stops, so that not all come back at once.
 const CLOSE_SPREAD: Duration = Duration::from_millis(500);
 
@@ -119,6 +121,7 @@ impl Server {
                 http::configure(app, platform.clone(), ready, metrics.clone(), dev.clone());
             })
         })
+        .on_connect(|connection, _| gateway::ws::limit_unread(connection, READER_PATIENCE))
         .disable_signals()
         .shutdown_timeout(2)
         .max_connections(config.gateway.connections_max)

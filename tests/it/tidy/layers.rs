@@ -36,7 +36,6 @@ const BELONGS: &[(&str, &[&str])] = &[
     ),
     ("actix-http", &["livehouse-gateway", "livehouse"]),
     ("actix-web", &["livehouse-gateway", "livehouse"]),
-    ("actix-ws", &["livehouse-gateway", "livehouse"]),
     ("anyhow", &["livehouse"]),
     ("clap", &["livehouse"]),
     ("indicatif", &["livehouse"]),
