@@ -146,17 +146,23 @@ impl World {
             Fault::SyncDirError,
             Fault::ShortWrite,
         ];
+        let fault = faults[self.random.usize(0..faults.len())];
         if self.random.bool() {
             disk.cut_power_after(self.random.u64(1..50));
         } else {
-            disk.inject(faults[self.random.usize(0..faults.len())], self.random.u64(0..6));
+            disk.inject(fault, self.random.u64(0..6));
         }
         match Life::begin(&self.machine) {
             Ok(life) => self.note_repairs(&life),
             Err(Error::Io { .. }) => self.tally.one("crashes while opening"),
             Err(error) => panic!("a crash made an opening find {error}"),
         }
-        self.crash_disk();
+        if fault == Fault::SyncDirError {
+            disk.clear_faults();
+            disk.restart();
+        } else {
+            self.crash_disk();
+        }
     }
 
     fn note_repairs(&mut self, life: &Life) {
@@ -235,7 +241,8 @@ impl World {
     fn end(&mut self, mut life: Life, doom: Doom) {
         let sound = !life.is_poisoned() && !self.machine.disk.is_off();
         self.hear(&mut life);
-        if sound && self.random.bool() {
+        let armed = matches!(doom, Doom::PowerCut | Doom::Fault(_) | Doom::Full);
+        if sound && !armed && self.random.bool() {
             self.look(&mut life);
         }
         self.note_life(&mut life, doom);
@@ -253,7 +260,8 @@ impl World {
                 self.tally.one("kills");
                 self.machine.disk.kill();
             }
-            Doom::PowerLoss | Doom::PowerCut => {
+            // A file system that could not write a directory goes read-only, and forgets it when it is mounted again.
+            Doom::PowerLoss | Doom::PowerCut | Doom::Fault(Fault::SyncDirError) => {
                 self.machine.disk.clear_faults();
                 self.machine.disk.restart();
             }
