@@ -112,6 +112,8 @@ struct RunningCombo {
 pub struct Author {
     random: Rng,
     people: Vec<&'static str>,
+    /// One who sends nearly everything.
+    busiest: Option<&'static str>,
     streamers: usize,
     /// Of 100 commands of viewers, how many are steps of combos.
     combo_share: u8,
@@ -131,6 +133,7 @@ pub fn write(seed: u64) -> Vec<Command> {
         combo_share: [5, 20, 50, 80][random.usize(0..4)],
         combo_new_share: [10, 20, 70][random.usize(0..3)],
         people,
+        busiest: [None, None, None, Some("bob")][random.usize(0..4)],
         combos: Vec::new(),
         written: Vec::new(),
         ids: 0,
@@ -242,6 +245,11 @@ impl Author {
 
     /// The first are met more often than the last.
     fn person(&mut self) -> &'static str {
+        if let Some(busiest) = self.busiest
+            && self.random.u8(0..10) < 8
+        {
+            return busiest;
+        }
         let at = self
             .random
             .usize(0..self.people.len())

@@ -351,11 +351,14 @@ impl World {
 
     fn send(&mut self, life: &mut Life, number: usize) {
         self.tally.commands += 1;
-        let delivery = self.oracle.send(number, life.head());
+        // Beside a second owner the first one decides on what it knew before: nothing of money, which is appended and
+        // then refused as a conflict, but it may tell what is no longer so.
+        let key = id::<UserId>(&self.oracle.commands()[number].key);
+        let since = if life.second.is_here(&key) { 0 } else { life.head() };
+        let delivery = self.oracle.send(number, since);
         let command = &self.oracle.commands()[number];
         self.say(|| format!("send #{delivery} {command:?}"));
         if command.body.family() == Family::Viewer {
-            let key = id::<UserId>(&command.key);
             let from_snapshot = !life.viewers.is_here(&key) && life.has_snapshot(&key);
             self.tally.add("replays from a snapshot", from_snapshot.into());
         }
@@ -661,6 +664,8 @@ impl World {
             .clock_ms
             .fetch_add(24 * 60 * 60 * 1_000, Ordering::SeqCst);
         for key in keys {
+            // One that had a second owner may know too little.
+            life.viewers.panic(&key);
             life.viewers.deliver(&key, Work::Ask(Reply::to_nobody()));
             self.rest(life);
             let before = life.head();
