@@ -27,10 +27,12 @@ pub const COMMIT_BYTES_MAX: usize = 1 << 30;
 pub const COMMIT_INTERVAL_MS: u64 = 10;
 /// A runner that is farther behind than this many records at its start catches up in large batches and tells nobody.
 pub const CATCH_UP_LAG_RECORDS: u64 = 16_384;
-/// Bytes asked for in one read of the journal while catching up.
-pub const READ_BYTES: usize = 128 * 1024;
-/// Batches read ahead of the fold while catching up; the reader waits when it is that far ahead.
-pub const READ_AHEAD_BATCHES_MAX: usize = 16;
+/// Bytes asked for in one read of the journal while catching up: several of its own batches, of which none is then read twice.
+pub const READ_BYTES: usize = 4 << 20;
+/// Bytes decoded and folded at a time: with their events they stay in a core's cache.
+pub const DECODE_BYTES: usize = 128 << 10;
+/// Pieces of that size decoded ahead of the fold while catching up; the reader waits when it is that far ahead.
+pub const READ_AHEAD_PIECES_MAX: usize = 16;
 /// Differences that a check names; it stops looking after that many.
 pub const DIFFERENCES_MAX: usize = 100;
 /// Generations of a view in the store: the live one and the one before it, for roll-back. Older ones are dropped.

@@ -1,12 +1,13 @@
 //! Reads a long stretch of the journal as fast as it goes: one thread reads, decodes and looks up users ahead, the caller
 //! folds.
 
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use journal::{Position, Reader};
+use journal::{Position, Reader, RecordBatch};
 
 use crate::fold::Decoded;
-use crate::limits::{READ_AHEAD_BATCHES_MAX, READ_BYTES};
+use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX, READ_BYTES};
 use crate::names::Names;
 use crate::wait::{Stop, Waited, wait};
 use crate::{Error, Result};
@@ -21,28 +22,18 @@ pub(crate) fn pump(
     stop: &Stop,
     mut each: impl FnMut(&mut Decoded) -> Result<()>,
 ) -> Result<()> {
-    let (send, receive) = sync_channel::<Result<Decoded>>(READ_AHEAD_BATCHES_MAX);
-    let (give_back, unused) = sync_channel(READ_AHEAD_BATCHES_MAX);
+    let (send, receive) = sync_channel::<Result<Decoded>>(READ_AHEAD_PIECES_MAX);
+    let (give_back, unused) = sync_channel(READ_AHEAD_PIECES_MAX);
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut at = after;
-            while at.sequence < upto {
-                let read = match wait(reader.read(at, READ_BYTES), None, stop) {
-                    Waited::Ready(read) => read.map_err(Error::from),
-                    Waited::Late | Waited::Stopped => Err(Error::Stopped),
-                };
-                let decoded = read.map(|batch| {
-                    let used = unused.try_recv().unwrap_or_default();
-                    Decoded::numbered(batch, &mut names, used)
-                });
-                match &decoded {
-                    Ok(decoded) if decoded.batch.is_empty() => return,
-                    Ok(decoded) => at = decoded.batch.last(),
-                    Err(_) => at.sequence = upto,
-                }
-                if send.send(decoded).is_err() {
-                    return;
-                }
+            let ended = read_ahead(reader, after, upto, stop, |piece| {
+                let used = unused.try_recv().unwrap_or_default();
+                // A fold that has failed listens no longer.
+                send.send(Ok(Decoded::numbered(piece, &mut names, used)))
+                    .map_err(|_| Error::Stopped)
+            });
+            if let Err(error) = ended {
+                let _ = send.send(Err(error));
             }
         });
         // Moved in, so that a fold that fails lets the reading thread end.
@@ -55,4 +46,31 @@ pub(crate) fn pump(
             Ok(())
         })
     })
+}
+
+/// Reads everything of `(after, upto]` in large reads, and gives it on in small pieces.
+fn read_ahead(
+    reader: &dyn Reader,
+    after: Position,
+    upto: u64,
+    stop: &Stop,
+    mut each: impl FnMut(Arc<RecordBatch>) -> Result<()>,
+) -> Result<()> {
+    let mut at = after;
+    while at.sequence < upto {
+        let mut rest = match wait(reader.read(at, READ_BYTES), None, stop) {
+            Waited::Ready(read) => (*read?).clone(),
+            Waited::Late | Waited::Stopped => return Err(Error::Stopped),
+        };
+        if rest.is_empty() {
+            return Ok(());
+        }
+        at = rest.last();
+        while !rest.is_empty() {
+            let piece = rest.up_to(DECODE_BYTES);
+            rest = rest.after(piece.last().sequence);
+            each(Arc::new(piece))?;
+        }
+    }
+    Ok(())
 }
