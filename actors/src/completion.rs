@@ -23,10 +23,15 @@ pub(crate) struct Last {
 /// How far the appends of one state of one shell have come, shared with their completions.
 pub(crate) struct Progress {
     pub(crate) house: Arc<House>,
+    /// Names this state among all of the process: its appends stand or fall together.
+    pub(crate) line: u64,
     version: AtomicU64,
     failed: AtomicBool,
     last: Mutex<Last>,
 }
+
+/// Lines begun in this process.
+static LINES: AtomicU64 = AtomicU64::new(0);
 
 impl Progress {
     pub(crate) fn new(house: Arc<House>, version: u64, position: Position, recorded_at_ms: i64) -> Self {
@@ -36,6 +41,7 @@ impl Progress {
         });
         Self {
             house,
+            line: LINES.fetch_add(1, Ordering::Relaxed),
             version: AtomicU64::new(version),
             failed: AtomicBool::new(false),
             last,

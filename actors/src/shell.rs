@@ -398,10 +398,9 @@ impl<A: Kind> Shell<A> {
         let version = self.version + events.len() as u64;
         let append = Append {
             stream: self.stream(),
-            expected: if self.version == 0 {
-                Expected::Empty
-            } else {
-                Expected::Exact(self.version)
+            expected: Expected::InLine {
+                version: self.version,
+                line: self.progress.line,
             },
             epoch: self.house().writer.epoch(),
             cause,

@@ -130,6 +130,7 @@ pub async fn run(make: impl Fn() -> Subject) -> usize {
     what_is_appended_is_read_back_in_order(make()).await;
     an_append_is_all_or_nothing(make()).await;
     an_append_that_expects_something_else_writes_nothing(make()).await;
+    what_was_decided_behind_a_lost_append_is_lost_too(make()).await;
     pipelined_appends_complete_in_order(make()).await;
     a_barrier_completes_after_everything_before_it(make()).await;
     a_tail_sees_history_and_what_follows_without_gap_or_overlap(make()).await;
@@ -225,6 +226,22 @@ async fn an_append_that_expects_something_else_writes_nothing(subject: Subject) 
     subject.say("bob", Expected::Exact(2), &["c"]).await;
     subject.say("carl", Expected::Empty, &["d"]).await;
     assert_eq!(subject.texts("bob", 0, 10).await, ["a", "b", "c"]);
+}
+
+async fn what_was_decided_behind_a_lost_append_is_lost_too(subject: Subject) {
+    let in_line = |version, line| Expected::InLine { version, line };
+    subject.say("bob", in_line(0, 1), &["a"]).await;
+    subject.say("bob", Expected::Exact(1), &["of another owner"]).await;
+    for version in [1, 2] {
+        let append = subject.chat("bob", in_line(version, 1), &["x"], None);
+        let outcome = subject.append(append).await;
+        assert!(
+            matches!(outcome, Err(Error::Conflict { actual: 2, .. })),
+            "{outcome:?} instead of a conflict at version 2"
+        );
+    }
+    subject.say("bob", in_line(2, 2), &["b"]).await;
+    assert_eq!(subject.texts("bob", 0, 10).await, ["a", "of another owner", "b"]);
 }
 
 async fn pipelined_appends_complete_in_order(subject: Subject) {

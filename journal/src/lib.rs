@@ -12,6 +12,7 @@ pub mod embedded;
 mod error;
 mod frame;
 pub mod limits;
+mod lines;
 pub mod memory;
 mod ports;
 mod position;

@@ -17,6 +17,9 @@ const _: () = assert!(APPEND_BYTES_MAX <= BATCH_BYTES_MAX);
 pub const BATCH_APPENDS_MAX: usize = 16_384;
 /// Appends that may wait for the writer; one more is refused (busy).
 pub const QUEUE_APPENDS_MAX: usize = 131_072;
+/// Lines of appends that are remembered as cut; the oldest is forgotten. Each was cut by an append, so nothing of one that
+/// is forgotten can still wait.
+pub const BROKEN_LINES_MAX: usize = 2 * QUEUE_APPENDS_MAX;
 /// Bytes of records that may wait for the writer; more are refused (busy).
 pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 /// Bytes of the newest batches kept in memory, so that tails near the head read no disk; older ones are read from it.

@@ -9,6 +9,7 @@ use domain::StreamId;
 use tokio::sync::watch;
 
 use crate::limits::APPEND_BYTES_MAX;
+use crate::lines::Lines;
 use crate::{
     Append, Appended, BoxFuture, Checkpoint, Completion, Epoch, Error, Expected, JournalId, Position, Reader,
     Record, RecordBatch, RecordBatchBuilder, Refused, Result, Snapshot, Tail, Writer, codec, frame,
@@ -39,6 +40,7 @@ struct State {
     full: bool,
     fail_next: VecDeque<Error>,
     now_ms: i64,
+    lines: Lines,
 }
 
 impl Default for MemoryJournal {
@@ -137,6 +139,15 @@ fn shard_of(stream: &StreamId, shards: usize) -> u16 {
 
 impl State {
     fn write(&mut self, append: Append) -> Result<Appended> {
+        let expected = append.expected;
+        let outcome = self.place(append);
+        if outcome.is_err() {
+            self.lines.cut(expected);
+        }
+        outcome
+    }
+
+    fn place(&mut self, append: Append) -> Result<Appended> {
         if append.epoch < Epoch(1) {
             return Err(Error::StaleOwner {
                 stale: append.epoch,
@@ -171,7 +182,7 @@ impl State {
             events,
             ..
         } = append;
-        check_expected(&stream, expected, actual)?;
+        self.lines.check(&stream, expected, actual)?;
         let records = new_records(&stream, &cause, &events)?;
         let first = Position {
             shard,
@@ -214,7 +225,7 @@ pub(crate) fn check_expected(stream: &StreamId, expected: Expected, actual: u64)
     let holds = match expected {
         Expected::Any => true,
         Expected::Empty => actual == 0,
-        Expected::Exact(version) => actual == version,
+        Expected::Exact(version) | Expected::InLine { version, .. } => actual == version,
     };
     if holds {
         Ok(())

@@ -21,6 +21,14 @@ pub enum Expected {
     Empty,
     /// Exactly this many events.
     Exact(u64),
+    /// Exactly this many events, and no append of this line has failed: for those who decide an append on the outcome of
+    /// ones that still wait, and so must lose all that follow a lost one.
+    InLine {
+        /// How many events.
+        version: u64,
+        /// Names the line; unique among all lines of a process.
+        line: u64,
+    },
 }
 
 /// Events to be appended to one stream, all or none.

@@ -11,7 +11,7 @@ use domain::StreamId;
 use foldhash::fast::RandomState;
 
 use crate::limits::STREAM_HEADS_MAX;
-use crate::memory::check_expected;
+use crate::lines::Lines;
 use crate::storage::{Storage, named, write_all_at};
 use crate::{Appended, Epoch, Error, JournalId, Position, RecordBatch, Result, frame};
 
@@ -58,6 +58,7 @@ pub(crate) struct Core {
     segment_bytes: u64,
     clock: Clock,
     heads: Heads,
+    lines: Lines,
     shared: Arc<OnceLock<Arc<Shared>>>,
     poison: Option<Arc<str>>,
 }
@@ -78,6 +79,7 @@ impl Core {
             segment_bytes,
             clock,
             heads: Heads::default(),
+            lines: Lines::default(),
             shared: Arc::default(),
             poison: None,
         }
@@ -120,8 +122,9 @@ impl Core {
             if outcome.is_ok() && to != from {
                 bytes.copy_within(from..end, to);
             }
-            if outcome.is_ok() {
-                to += append.bytes as usize;
+            match &outcome {
+                Ok(_) => to += append.bytes as usize,
+                Err(_) => self.lines.cut(append.expected),
             }
             from = end;
             outcomes.push((append.done, outcome));
@@ -178,7 +181,7 @@ impl Core {
                 .get()
                 .map_or(Ok(0), |shared| shared.version(&append.stream))?,
         };
-        check_expected(&append.stream, append.expected, version)?;
+        self.lines.check(&append.stream, append.expected, version)?;
         let first = at(self.end.next_sequence);
         let mut rest = records;
         while !rest.is_empty() {
