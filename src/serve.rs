@@ -147,8 +147,7 @@ impl Server {
     }
 
     /// Serves until told to stop, or until the journal or the views fail; then stops gracefully.
-    pub async fn run(self) -> Result<()> {
-        let mut signals = Signals::new()?;
+    pub async fn run(self, mut signals: Signals) -> Result<()> {
         let why = loop {
             tokio::select! {
                 name = signals.next() => {
@@ -204,13 +203,15 @@ fn gateway_config(config: &Config) -> gateway::Config {
     }
 }
 
-struct Signals {
+/// The signals that stop a server. Watch them before it starts: until then they end the process where it stands.
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self> {
+    /// Watches from now on.
+    pub fn watch() -> Result<Self> {
         let terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched")?;
         let interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched")?;
         Ok(Self { terminate, interrupt })

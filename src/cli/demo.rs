@@ -11,7 +11,7 @@ use crate::cli::Listen;
 use crate::config::{Config, LogConfig, Secret};
 use crate::crowd::{Crowd, Plan};
 use crate::http::Dev;
-use crate::serve::Server;
+use crate::serve::{Server, Signals};
 use crate::telemetry;
 
 /// Coins that a viewer of the crowd gets when there are none left.
@@ -88,6 +88,7 @@ fn kept_secret(data: &Path) -> Result<Secret> {
 }
 
 async fn demo(config: &Config, args: &Args) -> Result<()> {
+    let signals = Signals::watch()?;
     let server = Server::start(
         config,
         Some(Dev {
@@ -97,7 +98,7 @@ async fn demo(config: &Config, args: &Args) -> Result<()> {
     .await?;
     println!("http://{}/", server.address);
     if args.no_crowd {
-        return server.run().await;
+        return server.run(signals).await;
     }
     eprintln!(
         "{} rooms and {} viewers are arriving; Ctrl-C ends the demo.",
@@ -119,7 +120,7 @@ async fn demo(config: &Config, args: &Args) -> Result<()> {
             eprintln!("{}", tally.line().await);
         }
     });
-    let ended = server.run().await;
+    let ended = server.run(signals).await;
     telling.abort();
     crowd.stop(LEAVE_WITHIN).await;
     ended

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::{Listen, Sources};
-use crate::serve::Server;
+use crate::serve::{Server, Signals};
 use crate::telemetry;
 
 /// Run the server.
@@ -26,10 +26,11 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     }
     telemetry::start(&config.log)?;
     actix_web::rt::System::new().block_on(async {
+        let signals = Signals::watch()?;
         let server = Server::start(&config, None).await?;
         println!("http://{}/", server.address);
         tracing::info!(address = %server.address, data = %config.data.display(), "serving");
-        server.run().await
+        server.run(signals).await
     })?;
     Ok(ExitCode::SUCCESS)
 }

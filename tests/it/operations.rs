@@ -61,6 +61,15 @@ async fn a_graceful_stop_closes_sockets_with_3001_and_loses_nothing() {
     tickets_reach(&house, 132).await;
 }
 
+#[test]
+fn a_stop_at_the_first_moment_is_graceful_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for _ in 0..5 {
+        let status = Server::start(dir.path()).stop();
+        assert!(status.success(), "a graceful stop ends with {status}");
+    }
+}
+
 /// The streamer is credited soon; asked until it is so.
 async fn tickets_reach(house: &House, tickets: u64) {
     let mut star = house.user("star").await;
