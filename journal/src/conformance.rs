@@ -231,7 +231,9 @@ async fn an_append_that_expects_something_else_writes_nothing(subject: Subject) 
 async fn what_was_decided_behind_a_lost_append_is_lost_too(subject: Subject) {
     let in_line = |version, line| Expected::InLine { version, line };
     subject.say("bob", in_line(0, 1), &["a"]).await;
-    subject.say("bob", Expected::Exact(1), &["of another owner"]).await;
+    subject
+        .say("bob", Expected::Exact(1), &["of another owner"])
+        .await;
     for version in [1, 2] {
         let append = subject.chat("bob", in_line(version, 1), &["x"], None);
         let outcome = subject.append(append).await;

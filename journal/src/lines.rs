@@ -32,7 +32,9 @@ impl Lines {
 
     /// An append that expected this has failed: so will all that follow in its line.
     pub(crate) fn cut(&mut self, expected: Expected) {
-        let Expected::InLine { line, .. } = expected else { return };
+        let Expected::InLine { line, .. } = expected else {
+            return;
+        };
         if !self.cut.insert(line) {
             return;
         }

@@ -8,10 +8,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use projections::store::{Batch, Visit};
 use projections::{MemoryStore, Result, ViewStore};
 
+/// Space, key and value; none = removed.
+type Entry = (String, Vec<u8>, Option<Vec<u8>>);
+
 /// What was done, so that it can be done again.
 #[derive(Clone)]
 enum Deed {
-    Commit(Vec<(String, Vec<u8>, Option<Vec<u8>>)>),
+    Commit(Vec<Entry>),
     Drop(String),
     Reset,
 }
@@ -52,7 +55,7 @@ impl CrashStore {
     }
 }
 
-fn batch(entries: &[(String, Vec<u8>, Option<Vec<u8>>)]) -> Batch {
+fn batch(entries: &[Entry]) -> Batch {
     let mut batch = Batch::new();
     for (space, key, value) in entries {
         let mut put = batch.space(space);
