@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use gateway::{Gateway, Hub};
 use journal::Reader;
 use journal::embedded::{Embedded, EmbeddedWriter, Options};
-use projections::{FjallStore, Runner, RunnerThread, UtcOffset};
+use projections::{FjallStore, Runner, RunnerThread, UtcOffset, ViewsHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
@@ -28,6 +29,8 @@ use crate::tokens::Verifier;
 
 /// Between two looks at whether the views have caught up, or the journal has failed.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How long the web server waits for its sockets after all were told to close.
+const SHUTDOWN_SECONDS: u64 = 2;
 /// A client that takes nothing for so long is dropped; its SDK recovers.
 const READER_PATIENCE: Duration = Duration::from_secs(30);
 /// Over how long the sockets are closed when the server stops, so that not all come back at once.
@@ -76,73 +79,38 @@ impl Server {
 
         let (broadcaster, broadcast) = Broadcaster::start(hub.clone())?;
         let boards = broadcaster.changed_boards();
-        let store = Arc::new(FjallStore::open(&views_directory(&config.data))?);
-        let options = projections::Options {
-            offset: utc_offset(config)?,
-        };
-        let runner = Runner::open(reader.clone(), store, options, Arc::new(broadcaster))?;
-        let views = runner.handle();
-        let thread = runner.spawn()?;
-        while !views.progress().live.load(std::sync::atomic::Ordering::Acquire) {
-            if thread.is_finished() {
-                thread.stop()?;
-                bail!("the views ended before they had caught up");
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-
+        let (views, runner) = follow(config, reader.clone(), broadcaster).await?;
         let clock = House::system_clock();
         let house = House::new(reader.clone(), journal.clone(), catalogue.clone(), clock.clone());
-        let idle_after_ms =
-            i64::try_from(config.actors.idle_seconds * 1_000).context("actors.idle_seconds")?;
-        let actors = Actors::start(
-            house,
-            &actors::Config {
-                idle_after_ms,
-                ..actors::Config::default()
-            },
-        );
+        let actors = Actors::start(house, &actors_config(config)?);
+
         let watched = journal.clone();
         let failed = Arc::new(move || watched.poisoned().map(journal::Error::Poisoned));
-        let feed = Feed::new(reader.clone());
-        let parts = (actors.clone(), catalogue, feed, reader.id(), views, clock);
+        let parts = (
+            actors.clone(),
+            catalogue,
+            Feed::new(reader.clone()),
+            reader.id(),
+            views,
+            clock,
+        );
         let platform = Arc::new(Platform::new(parts, failed));
         let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
-
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let backend = Arc::new(LivehouseBackend::new(platform.clone(), verifier));
         let gateway = Gateway::new(gateway_config(config), hub.clone(), backend);
-        let ready = ReadyLag {
-            records_max: config.ready_lag_records_max,
-        };
-        let server = HttpServer::new(move || {
-            App::new().configure(|app| {
-                gateway::ws::configure(app, &gateway);
-                http::configure(app, platform.clone(), ready, metrics.clone(), dev.clone());
-            })
-        })
-        .on_connect(|connection, _| gateway::ws::limit_unread(connection, READER_PATIENCE))
-        .disable_signals()
-        .shutdown_timeout(2)
-        .max_connections(config.gateway.connections_max)
-        .bind(config.listen)
-        .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
-        let address = server.addrs().first().copied().context("no address was bound")?;
-        let server = server.run();
-        let web = server.handle();
-        let web_task = tokio::spawn(server);
-        let deadline = Duration::from_secs(config.stop_deadline_seconds);
+        let (address, server) = listen(config, gateway, platform, metrics, dev)?;
         Ok(Self {
             address,
             journal,
             actors,
             hub,
-            views: thread,
+            views: runner,
             broadcast,
             pulse,
-            web,
-            web_task,
-            deadline,
+            web: server.handle(),
+            web_task: tokio::spawn(server),
+            deadline: Duration::from_secs(config.stop_deadline_seconds),
         })
     }
 
@@ -194,10 +162,71 @@ impl Server {
     }
 }
 
+/// Opens the views and waits until they have caught up with the journal.
+async fn follow(
+    config: &Config,
+    reader: Arc<dyn Reader>,
+    broadcaster: Broadcaster,
+) -> Result<(ViewsHandle, RunnerThread)> {
+    let store = Arc::new(FjallStore::open(&views_directory(&config.data))?);
+    let options = projections::Options {
+        offset: utc_offset(config)?,
+    };
+    let runner = Runner::open(reader, store, options, Arc::new(broadcaster))?;
+    let views = runner.handle();
+    let thread = runner.spawn()?;
+    while !views.progress().live.load(Ordering::Acquire) {
+        if thread.is_finished() {
+            thread.stop()?;
+            bail!("the views ended before they had caught up");
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    Ok((views, thread))
+}
+
+/// Binds the address; the sockets and everything else over HTTP are served there.
+fn listen(
+    config: &Config,
+    gateway: Gateway<LivehouseBackend>,
+    platform: Arc<Platform>,
+    metrics: Arc<Metrics>,
+    dev: Option<Dev>,
+) -> Result<(SocketAddr, actix_web::dev::Server)> {
+    let ready = ReadyLag {
+        records_max: config.ready_lag_records_max,
+    };
+    let app = move || {
+        App::new().configure(|app| {
+            gateway::ws::configure(app, &gateway);
+            http::configure(app, platform.clone(), ready, metrics.clone(), dev.clone());
+        })
+    };
+    let server = HttpServer::new(app)
+        .on_connect(|connection, _| gateway::ws::limit_unread(connection, READER_PATIENCE))
+        .disable_signals()
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .bind(config.listen)
+        .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
+    let address = server.addrs().first().copied().context("no address was bound")?;
+    Ok((address, server.run()))
+}
+
+fn actors_config(config: &Config) -> Result<actors::Config> {
+    let idle_after_ms = i64::try_from(config.actors.idle_seconds)
+        .ok()
+        .and_then(|s| s.checked_mul(1_000));
+    Ok(actors::Config {
+        idle_after_ms: idle_after_ms.context("actors.idle_seconds is too large")?,
+        ..actors::Config::default()
+    })
+}
+
 fn gateway_config(config: &Config) -> gateway::Config {
     let origins = &config.gateway.allowed_origins;
     gateway::Config {
         ping_interval: Duration::from_secs(config.gateway.ping_seconds.into()),
+        connections_max: config.gateway.connections_max,
         allowed_origins: (!origins.is_empty()).then(|| origins.clone()),
         ..gateway::Config::default()
     }

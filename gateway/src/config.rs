@@ -30,6 +30,8 @@ pub struct Config {
     pub channels_per_connection_max: usize,
     /// See [`limits::COMMANDS_IN_FLIGHT_MAX`].
     pub commands_in_flight_max: usize,
+    /// See [`limits::CONNECTIONS_MAX`].
+    pub connections_max: usize,
     /// Browser origins that may connect, each as `scheme://host[:port]`; `None` allows all. A request without an
     /// `Origin` header (every SDK outside a browser) is always allowed.
     pub allowed_origins: Option<Vec<String>>,
@@ -49,6 +51,7 @@ impl Default for Config {
             subscribe_buffer_bytes_max: limits::SUBSCRIBE_BUFFER_BYTES_MAX,
             channels_per_connection_max: limits::CHANNELS_PER_CONNECTION_MAX,
             commands_in_flight_max: limits::COMMANDS_IN_FLIGHT_MAX,
+            connections_max: limits::CONNECTIONS_MAX,
             allowed_origins: None,
         }
     }

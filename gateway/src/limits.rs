@@ -49,6 +49,9 @@ pub const COMMANDS_IN_FLIGHT_MAX: usize = 128;
 /// Rounds of work one wake-up of a connection may do before others get their turn.
 pub const ROUNDS_PER_WAKE_MAX: usize = 64;
 
+/// Open sockets; one more upgrade is answered with 503 and `Retry-After`.
+pub const CONNECTIONS_MAX: usize = 100_000;
+
 /// Subscriptions of one connection, server-side ones included; one more is answered with error 106.
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 128;
 

@@ -77,6 +77,11 @@ pub fn accept<B: Backend>(
             .insert_header((header::RETRY_AFTER, "2"))
             .body("the server is going down; try again in a moment\n");
     }
+    if gateway.hub().connections() >= gateway.config().connections_max {
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, "5"))
+            .body("the server holds as many connections as it may; try again in a moment\n");
+    }
     if !origin_allowed(gateway.config().allowed_origins.as_deref(), request) {
         return HttpResponse::Forbidden().body("this origin may not connect\n");
     }

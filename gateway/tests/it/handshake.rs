@@ -121,3 +121,22 @@ async fn a_websocket_ping_is_answered_with_its_payload() {
     raw.send_message(Message::Ping("are you there".into())).await;
     assert_eq!(raw.next_message().await, Message::Pong("are you there".into()));
 }
+
+#[tokio::test]
+async fn one_socket_too_many_is_told_to_come_back_later() {
+    let server = server(Config {
+        connections_max: 1,
+        ..Config::default()
+    });
+    let (_in, _) = Raw::connected(&server, "").await;
+    let upgrade = format!(
+        "GET {} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        gateway::ws::PATH
+    );
+    let answer = http(&server, &upgrade).await.to_ascii_lowercase();
+    assert!(
+        answer.starts_with("http/1.1 503") && answer.contains("retry-after: 5"),
+        "{answer}"
+    );
+}
