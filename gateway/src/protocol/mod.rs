@@ -3,6 +3,7 @@
 
 pub(crate) mod codec_json;
 pub(crate) mod codec_protobuf;
+mod wire;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
