@@ -87,7 +87,7 @@ const NPM_CI: &str = "npm ci --no-audit --no-fund";
 /// Within `test` the two harnesses only show that they run; they have steps of their own.
 const BRIEFLY: &[(&str, &str)] = &[("SIM_SEEDS", "200"), ("CRASH_KILLS", "2")];
 const DENY_WARNINGS: &[(&str, &str)] = &[("RUSTDOCFLAGS", "-D warnings")];
-const CONFORMANCE: &[(&str, &str)] = &[("CONFORMANCE_BIN", "{target}/debug/examples/conformance")];
+const CONFORMANCE: &[(&str, &str)] = &[("CONFORMANCE", "{target}/debug/examples/conformance")];
 const SERVER: &[(&str, &str)] = &[("SERVER_BIN", "{target}/debug/livehouse")];
 const BROWSER: &[(&str, &str)] = &[
     ("SERVER_BIN", "{target}/debug/livehouse"),
