@@ -91,7 +91,7 @@ fn assert_opened(
     store: Arc<dyn ViewStore>,
 ) {
     drop(store);
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), support::cpu_seconds());
     let store: Arc<dyn ViewStore> = Arc::new(FjallStore::open(views).expect("a store"));
     let runner = Runner::open(
         Arc::new(reader.clone()),
@@ -101,6 +101,11 @@ fn assert_opened(
     );
     let runner = runner.expect("the views");
     support::figure("opening the rebuilt views", began.elapsed().as_secs_f64(), "s");
+    support::figure(
+        "processor time of opening them, all threads",
+        support::cpu_seconds() - cpu,
+        "s",
+    );
     {
         let handle = runner.handle();
         let views = handle.read();

@@ -3,6 +3,7 @@
 //! It decides which generation of a view is read or built and how far it is. It reads no journal and runs no thread.
 
 use std::collections::HashMap;
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -10,7 +11,7 @@ use domain::{Event, StreamId};
 use journal::{Checkpoint, JournalId, Position, Reader, RecordBatch, RecordRef, codec};
 
 use crate::day::UtcOffset;
-use crate::fact::{self, Fact, place};
+use crate::fact::{self, Fact, Projection, place};
 use crate::limits::RECORDS_PER_LOCK_MAX;
 use crate::names::{NOBODY, Names, Number};
 use crate::store::meta::{self, Generation, ViewMeta};
@@ -195,43 +196,33 @@ impl Fold {
         Ok((fold, views))
     }
 
+    /// Reads the views' contents, each on a thread of its own: a server that starts waits for the largest only.
     fn load_views(&mut self, views: &mut Views, offset: UtcOffset) -> Result<()> {
-        for (at, name) in ALL.into_iter().enumerate() {
-            let space = views.spaces[at].clone();
-            let stored = Stored {
-                store: &*self.store,
-                space: &space,
-            };
-            let view = &mut *views.all_mut()[at];
-            let from = view.load_from(&stored)?;
-            let mut visit = |key: &[u8], value: &[u8]| {
-                view.load(key, value)
-                    .map(|()| std::ops::ControlFlow::Continue(()))
-            };
-            let loaded = stored.scan(
-                std::ops::Bound::Included(&from),
-                std::ops::Bound::Unbounded,
-                &mut visit,
-            );
+        let (store, spaces) = (&*self.store, views.spaces.clone());
+        let loaded: Vec<Result<()>> = std::thread::scope(|scope| {
+            let mut loading = Vec::new();
+            for (view, space) in views.all_mut().into_iter().zip(&spaces) {
+                loading.push(scope.spawn(move || load_view(view, &Stored { store, space })));
+            }
+            let panicked = |_| Err(Error::Store("a view panicked while it was opened".into()));
+            loading
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(panicked))
+                .collect()
+        });
+        for (at, loaded) in loaded.into_iter().enumerate() {
             match loaded {
                 Ok(()) => {}
                 Err(error @ Error::Damaged { .. }) => {
-                    tracing::error!(%error, view = name, "this view is rebuilt from the journal");
-                    let fresh = Views::new(self.store.clone(), offset);
-                    views.replace(at, fresh);
-                    self.slots[at].start_anew(
-                        views.all()[at].version(),
-                        views.all()[at].settings(),
-                        self.shards,
-                    );
+                    tracing::error!(%error, view = ALL[at], "this view is rebuilt from the journal");
+                    views.replace(at, Views::new(self.store.clone(), offset));
+                    let view = views.all()[at];
+                    self.slots[at].start_anew(view.version(), view.settings(), self.shards);
                 }
                 Err(error) => return Err(error),
             }
         }
         self.name_spaces(views);
-        for view in views.all_mut() {
-            view.settle();
-        }
         views.boards.take_changed();
         Ok(())
     }
@@ -429,9 +420,17 @@ fn check_journal(store: &dyn ViewStore, id: JournalId) -> Result<()> {
     }
 }
 
+fn load_view(view: &mut dyn Projection, stored: &Stored<'_>) -> Result<()> {
+    let from = view.load_from(stored)?;
+    let mut visit = |key: &[u8], value: &[u8]| view.load(key, value).map(|()| ControlFlow::Continue(()));
+    stored.scan(Bound::Included(&from), Bound::Unbounded, &mut visit)?;
+    view.settle();
+    Ok(())
+}
+
 fn open_slot(
     name: &'static str,
-    view: &dyn crate::Projection,
+    view: &dyn Projection,
     store: &dyn ViewStore,
     reader: &dyn Reader,
 ) -> Result<Slot> {
