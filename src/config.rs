@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 pub const DEFAULT_FILE: &str = "livehouse.toml";
 /// In front of every environment variable that sets a key: `LIVEHOUSE_TOKEN_SECRET` sets `token.secret`.
 pub const ENV_PREFIX: &str = "LIVEHOUSE_";
+/// In the list of allowed origins: any page may connect.
+pub const ANY_ORIGIN: &str = "*";
 /// Secrets of HS256 tokens are at least this long: shorter ones can be guessed.
 const TOKEN_SECRET_BYTES_MIN: usize = 32;
 
@@ -116,7 +118,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GatewayConfig {
-    /// Pages of these origins may connect, as in `https://live.example`; empty = only pages that this server serves.
+    /// Pages of these origins may connect besides those that this server serves, as in `https://live.example`; `*` = all.
     /// Clients that send no `Origin` (apps) always may.
     pub allowed_origins: Vec<String>,
     /// Seconds between two pings of the server.

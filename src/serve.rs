@@ -19,7 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use crate::backend::LivehouseBackend;
-use crate::config::Config;
+use crate::config::{ANY_ORIGIN, Config};
 use crate::feed::{Broadcaster, Feed};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Dev, ReadyLag};
@@ -224,10 +224,11 @@ fn actors_config(config: &Config) -> Result<actors::Config> {
 
 fn gateway_config(config: &Config) -> gateway::Config {
     let origins = &config.gateway.allowed_origins;
+    let any = origins.iter().any(|origin| origin == ANY_ORIGIN);
     gateway::Config {
         ping_interval: Duration::from_secs(config.gateway.ping_seconds.into()),
         connections_max: config.gateway.connections_max,
-        allowed_origins: (!origins.is_empty()).then(|| origins.clone()),
+        allowed_origins: (!any).then(|| origins.clone()),
         ..gateway::Config::default()
     }
 }

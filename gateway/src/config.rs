@@ -32,8 +32,8 @@ pub struct Config {
     pub commands_in_flight_max: usize,
     /// See [`limits::CONNECTIONS_MAX`].
     pub connections_max: usize,
-    /// Browser origins that may connect, each as `scheme://host[:port]`; `None` allows all. A request without an
-    /// `Origin` header (every SDK outside a browser) is always allowed.
+    /// Browser origins that may connect besides the host they connect to, each as `scheme://host[:port]`; `None` allows
+    /// all. A request without an `Origin` header (every SDK outside a browser) is always allowed.
     pub allowed_origins: Option<Vec<String>>,
 }
 

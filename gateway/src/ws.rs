@@ -107,13 +107,17 @@ pub fn accept<B: Backend>(
     }
 }
 
+/// Who sends no `Origin` is no browser; a page may always connect to the host that it came from.
 fn origin_allowed(allowed: Option<&[String]>, request: &HttpRequest) -> bool {
-    match (allowed, request.headers().get(header::ORIGIN)) {
-        (None, _) | (_, None) => true,
-        (Some(allowed), Some(origin)) => origin
-            .to_str()
-            .is_ok_and(|origin| allowed.iter().any(|known| known.eq_ignore_ascii_case(origin))),
-    }
+    let headers = request.headers();
+    let (Some(allowed), Some(origin)) = (allowed, headers.get(header::ORIGIN)) else {
+        return true;
+    };
+    let Ok(origin) = origin.to_str() else { return false };
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let from = origin.split_once("://").map(|(_, host)| host);
+    let same_host = from.zip(own).is_some_and(|(from, own)| from.eq_ignore_ascii_case(own));
+    same_host || allowed.iter().any(|known| known.eq_ignore_ascii_case(origin))
 }
 
 /// The format, and the sub-protocol to echo. An empty header (an old Python SDK sends it) counts as none.

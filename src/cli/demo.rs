@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::cli::Listen;
-use crate::config::{Config, LogConfig, Secret};
+use crate::config::{ANY_ORIGIN, Config, LogConfig, Secret};
 use crate::crowd::{Crowd, Plan};
 use crate::http::Dev;
 use crate::serve::{Server, Signals};
@@ -67,6 +67,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     if let Some(directory) = args.data.as_deref().or(temporary.as_ref().map(|t| t.path())) {
         directory.clone_into(&mut config.data);
     }
+    config.gateway.allowed_origins = vec![ANY_ORIGIN.into()];
     config.token.secret = Some(kept_secret(&config.data)?);
     actix_web::rt::System::new().block_on(demo(&config, args))?;
     Ok(ExitCode::SUCCESS)

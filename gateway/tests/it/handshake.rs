@@ -79,7 +79,7 @@ async fn a_plain_get_is_told_what_lives_here() {
 }
 
 #[tokio::test]
-async fn only_listed_origins_come_in_and_those_who_send_none() {
+async fn only_listed_origins_come_in_and_the_own_host_and_those_who_send_none() {
     let allowed_origins = Some(vec!["https://live.example".to_owned()]);
     let server = server(Config {
         allowed_origins,
@@ -91,6 +91,8 @@ async fn only_listed_origins_come_in_and_those_who_send_none() {
             .is_ok()
     );
     assert!(Raw::open_with(&server, &[]).await.is_ok());
+    let own = format!("http://{}", server.address);
+    assert!(Raw::open_with(&server, &[("origin", &own)]).await.is_ok());
     assert_eq!(
         Raw::open_with(&server, &[("origin", "https://evil.example")])
             .await
