@@ -116,7 +116,9 @@ fn origin_allowed(allowed: Option<&[String]>, request: &HttpRequest) -> bool {
     let Ok(origin) = origin.to_str() else { return false };
     let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let from = origin.split_once("://").map(|(_, host)| host);
-    let same_host = from.zip(own).is_some_and(|(from, own)| from.eq_ignore_ascii_case(own));
+    let same_host = from
+        .zip(own)
+        .is_some_and(|(from, own)| from.eq_ignore_ascii_case(own));
     same_host || allowed.iter().any(|known| known.eq_ignore_ascii_case(origin))
 }
 
