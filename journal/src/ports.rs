@@ -137,6 +137,6 @@ pub trait Reader: Send + Sync {
 /// A place in the journal that moves with it.
 pub trait Tail: Send {
     /// The next durable records, in order; waits at the head. Batches of one shard never overlap and leave no gap.
-    /// Cancel-safe. An error is final: damage, or [`Error::Closed`] when the journal closes.
+    /// Cancel-safe. An error is final: damage, or [`crate::Error::Closed`] when the journal closes.
     fn next(&mut self) -> BoxFuture<'_, Result<Arc<RecordBatch>>>;
 }

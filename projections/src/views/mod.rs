@@ -33,7 +33,7 @@ use answer::{read_cursor, write_cursor};
 use board::Standings;
 use order::Rung;
 
-/// Names of all views, in the order of [`Views::all`].
+/// Names of all views, in the order in which they are folded.
 pub const ALL: [&str; 5] = [
     BalancesView::NAME,
     FollowersView::NAME,
