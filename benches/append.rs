@@ -22,6 +22,10 @@ use hdrhistogram::Histogram;
 use journal::embedded::{Embedded, EmbeddedWriter, Options, verify};
 use journal::{Append, Cause, Expected, Writer, codec};
 
+/// The server's own.
+#[global_allocator]
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const STREAMS: usize = 1_000;
 const EVENT_BYTES: usize = 100;
 const MEASURED_EVENTS: u64 = 4_000_000;

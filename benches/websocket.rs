@@ -3,9 +3,9 @@
 //!
 //! First every socket keeps so many gifts under way and sends the next when one is acknowledged: the most there is. Then
 //! gifts are sent at half that rate, by the clock and not by the answers, so that a slow answer delays no later gift: the
-//! latencies. At last one gift at a time on many sockets, where most of the work is the kernel's: four system calls a gift.
-//! `WEBSOCKET_SOCKETS` (default 256), `WEBSOCKET_WINDOW` (default 16 gifts under way on each) and `WEBSOCKET_SECONDS`
-//! (default 10) change the size.
+//! latencies. The same with several gifts under way on each socket and with one, where most of the work is the kernel's:
+//! four system calls a gift, and as many wake-ups. `WEBSOCKET_SOCKETS` (default 256) and `WEBSOCKET_SECONDS` (default 10)
+//! change the size.
 
 #[path = "support/mod.rs"]
 mod support;
@@ -28,12 +28,13 @@ use tokio_tungstenite::tungstenite::Message;
 
 const ROOM: &str = "star";
 const COINS: u64 = 1_000_000_000;
+/// Gifts under way on each socket, in turn: somebody who taps, a client that catches up, one that waits for each answer.
+const UNDER_WAY: [usize; 3] = [4, 16, 1];
 const WARM_UP: Duration = Duration::from_secs(2);
 
 fn main() {
     support::machine();
     let sockets = setting("WEBSOCKET_SOCKETS").unwrap_or(256);
-    let window = setting("WEBSOCKET_WINDOW").unwrap_or(16);
     let length = Duration::from_secs(setting("WEBSOCKET_SECONDS").unwrap_or(10));
     let data = support::directory();
     let server = Server::start(data.path());
@@ -45,25 +46,33 @@ fn main() {
     runtime.block_on(async {
         let mut viewers = gather(&server.address, sockets as usize).await;
         closed_loop(&mut viewers, 1, WARM_UP).await;
-        let single = closed_loop(&mut viewers, 1, length).await;
-        let most = closed_loop(&mut viewers, window as usize, length).await;
-        let name =
-            format!("gifts over WebSocket, each acknowledged, {sockets} sockets with {window} under way");
-        support::figure(&name, most, "gifts/s (at least 30,000)");
-        support::figure("the same, one under way on each socket", single, "gifts/s");
-        let rate = most / 2.0;
-        let latencies = by_the_clock(viewers, rate, length).await;
-        for (quantile, name) in [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")] {
-            let ms = latencies.value_at_quantile(quantile) as f64 / 1_000.0;
-            let limit = if name == "p99" { " (at most 20)" } else { "" };
-            let rate = support::number(rate);
-            support::figure(
-                &format!("acknowledged at half of that, {rate} gifts/s, {name}"),
-                ms,
-                &format!("ms{limit}"),
-            );
+        for under_way in UNDER_WAY {
+            viewers = shape(viewers, under_way, length).await;
         }
     });
+}
+
+/// One shape of load: so many gifts under way on each socket. The most there is, then the latencies at half of that,
+/// where each socket sends as many at once.
+async fn shape(mut viewers: Vec<Viewer>, under_way: usize, length: Duration) -> Vec<Viewer> {
+    let most = closed_loop(&mut viewers, under_way, length).await;
+    let sockets = viewers.len();
+    let name =
+        format!("gifts over WebSocket, each acknowledged, {sockets} sockets with {under_way} under way");
+    support::figure(&name, most, "gifts/s (at least 30,000)");
+    let rate = most / 2.0;
+    let (viewers, latencies) = by_the_clock(viewers, rate, under_way, length).await;
+    for (quantile, name) in [(0.5, "p50"), (0.99, "p99"), (0.999, "p99.9")] {
+        let ms = latencies.value_at_quantile(quantile) as f64 / 1_000.0;
+        let limit = if name == "p99" { " (at most 20)" } else { "" };
+        let rate = support::number(rate);
+        support::figure(
+            &format!("  acknowledged at half of that, {rate} gifts/s, {name}"),
+            ms,
+            &format!("ms{limit}"),
+        );
+    }
+    viewers
 }
 
 fn setting(name: &str) -> Option<u64> {
@@ -220,31 +229,39 @@ async fn closed_loop(viewers: &mut [Viewer], window: usize, length: Duration) ->
     count.into_inner() as f64 / began.elapsed().as_secs_f64()
 }
 
-/// Gifts at a rate, spread evenly over the sockets; microseconds from when each was due to its acknowledgement.
-async fn by_the_clock(viewers: Vec<Viewer>, rate: f64, length: Duration) -> Histogram<u64> {
-    let every = Duration::from_secs_f64(viewers.len() as f64 / rate);
+/// Gifts at a rate, `burst` at once on a socket, the sockets one after the other; microseconds from when each was due to
+/// its acknowledgement.
+async fn by_the_clock(
+    viewers: Vec<Viewer>,
+    rate: f64,
+    burst: usize,
+    length: Duration,
+) -> (Vec<Viewer>, Histogram<u64>) {
+    let every = Duration::from_secs_f64((viewers.len() * burst) as f64 / rate);
     let began = Instant::now() + Duration::from_millis(100);
     let sockets = viewers.len() as u32;
     let all = viewers.into_iter().zip(0u32..).map(|(viewer, n)| {
         let first = began + every * n / sockets;
-        tokio::spawn(one_by_the_clock(viewer, first, every, began + length))
+        tokio::spawn(one_by_the_clock(viewer, first, every, burst, began + length))
     });
-    let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
+    let mut latencies = histogram();
+    let mut viewers = Vec::new();
     for one in futures_util::future::join_all(all).await {
-        latencies
-            .add(one.expect("no client panics"))
-            .expect("same bounds");
+        let (viewer, its) = one.expect("no client panics");
+        latencies.add(its).expect("same bounds");
+        viewers.push(viewer);
     }
-    latencies
+    (viewers, latencies)
 }
 
 async fn one_by_the_clock(
     mut viewer: Viewer,
     first: Instant,
     every: Duration,
+    burst: usize,
     end: Instant,
-) -> Histogram<u64> {
-    let mut latencies = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
+) -> (Viewer, Histogram<u64>) {
+    let mut latencies = histogram();
     let mut due = first;
     let mut waiting = VecDeque::new();
     loop {
@@ -257,11 +274,15 @@ async fn one_by_the_clock(
                 }
             }
             () = tokio::time::sleep_until(due), if due < end => {
-                viewer.send(1).await;
-                waiting.push_back(due);
+                viewer.send(burst).await;
+                waiting.extend(std::iter::repeat_n(due, burst));
                 due += every;
             }
-            else => return latencies,
+            else => return (viewer, latencies),
         }
     }
+}
+
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid")
 }
