@@ -7,12 +7,13 @@
 //! four system calls a gift, and as many wake-ups. `WEBSOCKET_SOCKETS` (default 256) and `WEBSOCKET_SECONDS` (default 10)
 //! change the size.
 
+#[path = "../tests/support/mod.rs"]
+#[allow(dead_code, reason = "a figure needs less of it than a test")]
+mod server;
 #[path = "support/mod.rs"]
 mod support;
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use livehouse::crowd::{Client, Dev};
 use serde_json::json;
+use server::Server;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -79,41 +81,6 @@ fn setting(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
-
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(data: &std::path::Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_livehouse"))
-            .args(["demo", "--no-crowd", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("stdout is piped"))
-            .read_line(&mut line)
-            .expect("stdout can be read");
-        let address = line
-            .trim()
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
-        assert!(!address.is_empty(), "the server ended without serving");
-        Self { child, address }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// A socket that sends gifts.
