@@ -118,6 +118,18 @@ impl RecordBatch {
         }
     }
 
+    /// Those records that stand at or below a sequence.
+    #[must_use]
+    pub fn through(&self, sequence: u64) -> Self {
+        let count = (sequence + 1).saturating_sub(self.first).min(self.count as u64) as usize;
+        Self {
+            shard: self.shard,
+            first: self.first,
+            count,
+            bytes: self.bytes.slice(..self.skip(0, count)),
+        }
+    }
+
     /// The first records up to about `bytes_max`, at least one if there is one.
     #[must_use]
     pub fn up_to(&self, bytes_max: usize) -> Self {

@@ -13,7 +13,7 @@ use crate::wait::{Stop, Waited, wait};
 use crate::{Error, Result};
 
 /// Gives every batch of `(after, upto]` to `each`, in order. `names` is a copy of the table that `each` folds with, which nobody
-/// else may add to meanwhile. The last one may reach behind `upto`.
+/// else may add to meanwhile.
 pub(crate) fn pump(
     reader: &dyn Reader,
     after: Position,
@@ -62,6 +62,7 @@ fn read_ahead(
             Waited::Ready(read) => (*read?).clone(),
             Waited::Late | Waited::Stopped => return Err(Error::Stopped),
         };
+        rest = rest.through(upto);
         if rest.is_empty() {
             return Ok(());
         }

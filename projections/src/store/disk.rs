@@ -6,7 +6,7 @@
 use std::ops::{Bound, ControlFlow};
 use std::path::{Path, PathBuf};
 
-use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
 use parking_lot::RwLock;
 
 use super::{Batch, ViewStore, Visit};
@@ -132,7 +132,9 @@ impl ViewStore for FjallStore {
 
     fn commit(&self, batch: &Batch) -> Result<()> {
         self.with(|open| {
-            let mut write = fjall::OwnedWriteBatch::with_capacity(open.database.clone(), batch.len());
+            // Given to the system at every commit: then the crash of the process loses nothing, as the module says.
+            let write = fjall::OwnedWriteBatch::with_capacity(open.database.clone(), batch.len());
+            let mut write = write.durability(Some(PersistMode::Buffer));
             let mut last: Option<(&str, Keyspace)> = None;
             for (space, key, value) in batch.entries() {
                 if last.as_ref().is_none_or(|(name, _)| *name != space) {

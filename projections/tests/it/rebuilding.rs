@@ -73,6 +73,14 @@ fn a_check_finds_a_tampered_value() {
 }
 
 #[test]
+fn a_check_of_views_that_lie_behind_the_journal_finds_nothing() {
+    let (journal, store) = (busy(), memory());
+    drop(folded(journal.clone(), &store));
+    append(&journal, viewer("eve"), grant(1, 1));
+    assert_eq!(differences(&journal, &store, &[]), [""; 0]);
+}
+
+#[test]
 fn a_check_finds_what_is_missing_and_what_is_too_much() {
     let (journal, store) = (busy(), memory());
     drop(folded(journal.clone(), &store));
