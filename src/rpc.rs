@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::platform::Platform;
 
 mod board;
+mod chat;
 mod follow;
 mod gift;
 mod live;
@@ -106,7 +107,7 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
     match method {
         "room.info" => room::info_of(platform, data).await,
         "room.list" => room::list(platform, data),
-        "chat.send" => room::chat(platform, user, data).await,
+        "chat.send" => chat::send(platform, user, data).await,
         "live.start" => live::start(platform, user, data).await,
         "live.stop" => live::stop(platform, user, data).await,
         "gift.catalog" => gift::catalog(platform),

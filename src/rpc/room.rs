@@ -1,15 +1,14 @@
-//! `room.info`, `room.list`, `chat.send`.
+//! `room.info`, `room.list`.
 
 use bytes::Bytes;
-use domain::room::Command;
-use domain::{RoomId, UserId};
+use domain::RoomId;
 use projections::views::{Board, Sort};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::platform::Platform;
 use crate::rpc::board::{Entry, TOP_ENTRIES};
-use crate::rpc::request::{Page, id, parse, parse_command};
+use crate::rpc::request::{Page, id, parse};
 use crate::rpc::{Failure, Outcome, json};
 
 /// Publications that a newcomer is shown.
@@ -131,29 +130,5 @@ pub(super) fn list(platform: &Platform, data: &[u8]) -> Outcome {
     json(&Rooms {
         rooms: rooms.collect(),
         cursor: found.cursor,
-    })
-}
-
-#[derive(Serialize, Deserialize)]
-struct Chat {
-    room: String,
-    text: String,
-}
-
-#[derive(Serialize)]
-struct Said {
-    position: u64,
-}
-
-pub(super) async fn chat(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
-    let command = parse_command::<Chat>("chat.send", data)?;
-    let room: RoomId = id(&command.body.room)?;
-    let say = Command::SendChat {
-        user: user.clone(),
-        text: command.body.text.clone(),
-    };
-    let accepted = platform.actors.room(&room, command.request(user), say).await?;
-    json(&Said {
-        position: accepted.position.sequence,
     })
 }
