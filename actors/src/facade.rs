@@ -7,14 +7,15 @@ use actix::Arbiter;
 use compact_str::CompactString;
 use domain::room::{self, Room};
 use domain::streamer::{self, Streamer};
-use domain::viewer::{self, SendGift, Viewer};
-use domain::{RoomId, UserId};
+use domain::viewer::{self, Viewer};
+use domain::{Rejection, RoomId, UserId};
 use journal::{Append, Cause, Expected};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::limits::SWEEP_INTERVAL_MS;
 use crate::registry::Registry;
+use crate::senders::{Senders, Turn};
 use crate::settlement::Settlements;
 use crate::shell::{Job, Work};
 use crate::{Counter, Failure, House, Outcome, Reply, Request, Stats};
@@ -53,6 +54,7 @@ struct Inner {
     viewers: Arc<Registry<Viewer>>,
     streamers: Arc<Registry<Streamer>>,
     rooms: Arc<Registry<Room>>,
+    senders: Senders,
     settlements: Option<Settlements>,
     arbiters: Mutex<Vec<Arbiter>>,
 }
@@ -90,13 +92,14 @@ impl Actors {
             viewers,
             streamers,
             rooms: room_registry,
+            senders: Senders::default(),
             settlements,
             arbiters,
         }))
     }
 
     /// Gives a command to a viewer. For a gift, the room's live session is filled in here: what the caller says of it is
-    /// ignored.
+    /// ignored. Commands of one viewer are decided in the order in which they are given.
     pub fn viewer(
         &self,
         user: &UserId,
@@ -107,17 +110,12 @@ impl Actors {
         let Some(reply) = self.open(reply.into()) else {
             return;
         };
-        match command {
-            viewer::Command::SendGift(send) => self.send_gift(user, request, send, reply),
-            command => self.0.viewers.send(
-                user,
-                Work::Command(Job {
-                    request,
-                    command,
-                    reply,
-                }),
-            ),
-        }
+        let job = Job {
+            request,
+            command,
+            reply,
+        };
+        self.0.take_turn(user, job);
     }
 
     /// Gives a command to a streamer.
@@ -268,35 +266,75 @@ impl Actors {
         }
         Some(reply)
     }
+}
 
-    /// The session comes from the directory; a room that is not there is asked for, which loads its streamer.
-    fn send_gift(&self, user: &UserId, request: Request, send: SendGift, reply: Reply<viewer::Answer>) {
-        if let Some(session) = self.0.house.live.get(&send.room) {
-            return self.0.give(user, request, SendGift { session, ..send }, reply);
-        }
-        let (inner, user, streamer) = (self.0.clone(), user.clone(), send.room.streamer());
-        let told = move |told: Outcome<Streamer>| match told {
-            Ok(told) => {
-                let session = told.answer.live().map(|live| live.session);
-                inner.give(&user, request, SendGift { session, ..send }, reply);
-            }
-            Err(failure) => reply.send(Err(failure)),
-        };
-        self.0.streamers.send(&streamer, Work::Ask(Reply::from(told)));
-    }
+/// Whether a viewer's command can go to its viewer now.
+enum Ready {
+    Yes(Job<Viewer>),
+    /// The gift's room has to be asked which session runs in it.
+    Asks(RoomId, Job<Viewer>),
 }
 
 impl Inner {
-    fn give(&self, user: &UserId, request: Request, send: SendGift, reply: Reply<viewer::Answer>) {
-        let command = viewer::Command::SendGift(send);
-        self.viewers.send(
-            user,
-            Work::Command(Job {
-                request,
-                command,
-                reply,
-            }),
-        );
+    fn take_turn(self: &Arc<Self>, user: &UserId, job: Job<Viewer>) {
+        let job = match self.senders.queue(user, job) {
+            Turn::Now(job) => job,
+            Turn::Later => return,
+            Turn::Full(job) => return self.busy(job),
+        };
+        match self.ready(job) {
+            Ready::Yes(job) => self.viewers.send(user, Work::Command(job)),
+            Ready::Asks(room, job) => match self.senders.hold(user, job) {
+                Turn::Now(job) => self.ask_session(user, &room, job),
+                Turn::Later => {}
+                Turn::Full(job) => self.busy(job),
+            },
+        }
+    }
+
+    /// A gift's session comes from the directory.
+    fn ready(&self, mut job: Job<Viewer>) -> Ready {
+        if let viewer::Command::SendGift(send) = &mut job.command {
+            match self.house.live.get(&send.room) {
+                Some(session) => send.session = session,
+                None => return Ready::Asks(send.room.clone(), job),
+            }
+        }
+        Ready::Yes(job)
+    }
+
+    /// A room that is not in the directory is asked for, which loads its streamer; the sender's next commands follow.
+    fn ask_session(self: &Arc<Self>, user: &UserId, room: &RoomId, mut job: Job<Viewer>) {
+        let (inner, user) = (self.clone(), user.clone());
+        let told = move |told: Outcome<Streamer>| {
+            match told {
+                Ok(told) => {
+                    if let viewer::Command::SendGift(send) = &mut job.command {
+                        send.session = told.answer.live().map(|live| live.session);
+                    }
+                    inner.viewers.send(&user, Work::Command(job));
+                }
+                Err(failure) => job.reply.send(Err(failure)),
+            }
+            inner.follow_up(&user);
+        };
+        self.streamers
+            .send(&room.streamer(), Work::Ask(Reply::from(told)));
+    }
+
+    /// Gives what the sender gave meanwhile, up to the next gift that has to wait.
+    fn follow_up(self: &Arc<Self>, user: &UserId) {
+        while let Some(job) = self.senders.next(user) {
+            match self.ready(job) {
+                Ready::Yes(job) => self.viewers.send(user, Work::Command(job)),
+                Ready::Asks(room, job) => return self.ask_session(user, &room, job),
+            }
+        }
+    }
+
+    fn busy(&self, job: Job<Viewer>) {
+        self.house.stats.count_refused(Rejection::Busy);
+        job.reply.send(Err(Rejection::Busy.into()));
     }
 }
 

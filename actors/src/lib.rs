@@ -17,6 +17,7 @@ mod live;
 mod outcome;
 mod registry;
 mod replay;
+mod senders;
 pub mod settlement;
 mod shell;
 mod stats;

@@ -6,6 +6,9 @@ pub const VIEWER_MAILBOX_COMMANDS_MAX: usize = 128;
 pub const STREAMER_MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// Commands that wait for one room; one more is refused with `busy`.
 pub const ROOM_MAILBOX_COMMANDS_MAX: usize = 4_096;
+/// Viewers with a gift that waits until its room has said which session runs in it; a gift of one more is refused with
+/// `busy`. What they give meanwhile waits behind it, as much as their mailbox would hold.
+pub const SENDERS_WAITING_MAX: usize = 65_536;
 /// Actors of one kind that are resident at once; a command for one more is refused with `busy`.
 pub const RESIDENTS_MAX: usize = 2_000_000;
 /// A snapshot is taken when an actor has had this many events since its last one, and when it is stopped as idle.
