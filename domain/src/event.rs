@@ -133,6 +133,17 @@ pub struct ChatSent {
     pub text: String,
 }
 
+/// Likes were given in a room: what was tapped since the last such event, added up. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LikesCounted {
+    /// In which live session of the room's streamer.
+    pub session: SessionNumber,
+    /// How many, at least 1.
+    pub likes: u64,
+    /// How many in this session after it.
+    pub total: u64,
+}
+
 /// Every gift of a shard up to a position has been credited. `settlement` stream of that shard.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettlementAdvanced {
@@ -201,6 +212,7 @@ events! {
     LiveStopped = 21, "live_stopped", Streamer;
     TicketsCredited = 22, "tickets_credited", Streamer;
     ChatSent = 40, "chat_sent", Room;
+    LikesCounted = 59, "likes_counted", Room;
     SettlementAdvanced = 60, "settlement_advanced", Settlement;
 }
 

@@ -12,6 +12,7 @@ mod aggregate;
 pub mod catalogue;
 pub mod event;
 pub mod ids;
+pub mod likes;
 pub mod limits;
 mod rejection;
 pub mod room;

@@ -25,6 +25,15 @@ pub const REASON_CHARS_MAX: usize = 200;
 pub const COINS_MAX: u64 = 1 << 52;
 /// Most tickets one streamer's account may hold, for the same reason.
 pub const TICKETS_MAX: u64 = 1 << 52;
+/// Most likes in one `like.send`; more is refused with `bad_like_count`.
+pub const LIKES_PER_SEND_MAX: u32 = 100;
+/// Likes one user may give a second, and at once after a pause; more is refused with `too_many_likes`.
+pub const LIKES_PER_SECOND_MAX: u32 = 200;
+/// Most likes one live session counts, for the same reason as coins; there the count stays.
+pub const LIKES_MAX: u64 = 1 << 52;
+/// Sends that are remembered of each user who likes; a repetition of an older one counts again.
+pub const LIKE_SENDS_REMEMBERED_MAX: usize = 8;
 
+const _: () = assert!(LIKES_PER_SEND_MAX <= LIKES_PER_SECOND_MAX);
 const _: () = assert!(COMBO_TOTAL_MAX >= GIFT_COUNT_MAX);
 const _: () = assert!(COINS_MAX < 1 << 53 && TICKETS_MAX < 1 << 53);

@@ -78,6 +78,11 @@ rejections! {
     /// No such running combo.
     UnknownCombo = 418, "unknown_combo", "no combo of that id is running", retry false;
 
+    /// A `like.send` of none or of more than its limit.
+    BadLikeCount = 420, "bad_like_count", "count must be 1 to 100", retry false;
+    /// One user likes faster than anybody can tap.
+    TooManyLikes = 421, "too_many_likes", "at most 200 likes a second: send the rest after a moment", retry true;
+
     /// One follows oneself.
     FollowSelf = 430, "follow_self", "one may not follow oneself", retry false;
     /// The list of followed streamers is full.

@@ -1,11 +1,11 @@
-//! A room: what is said in it.
+//! A room: what is said in it, and how it is liked.
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
-use crate::event::ChatSent;
-use crate::limits::CHAT_TEXT_CHARS_MAX;
-use crate::{Aggregate, Context, Decision, Event, Rejection, StreamKind, UserId, text};
+use crate::event::{ChatSent, LikesCounted};
+use crate::limits::{CHAT_TEXT_CHARS_MAX, LIKES_MAX};
+use crate::{Aggregate, Context, Decision, Event, Rejection, SessionNumber, StreamKind, UserId, text};
 
 /// What a room can be asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,13 @@ pub enum Command {
         /// What: 1 to 200 characters after cleaning.
         text: String,
     },
+    /// Count what was tapped since the last time. Sent by the platform, not by clients.
+    CountLikes {
+        /// In which live session. Likes of a session before the last one counted are too late: nothing happens.
+        session: SessionNumber,
+        /// How many.
+        likes: u64,
+    },
 }
 
 /// What a room says when a command was accepted.
@@ -24,12 +31,25 @@ pub enum Command {
 pub enum Answer {
     /// It was said.
     Said,
+    /// Likes were counted.
+    Liked {
+        /// How many the session has.
+        total: u64,
+    },
 }
 
 /// The state of one room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Room {
     chats: u64,
+    likes: Likes,
+}
+
+/// The likes of the last session that was liked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Likes {
+    session: SessionNumber,
+    total: u64,
 }
 
 impl Room {
@@ -37,16 +57,39 @@ impl Room {
     pub fn chats(&self) -> u64 {
         self.chats
     }
+
+    fn count_likes(&self, session: SessionNumber, likes: u64) -> Decision<Answer> {
+        let before = if session == self.likes.session {
+            self.likes.total
+        } else {
+            0
+        };
+        let total = before.saturating_add(likes).min(LIKES_MAX);
+        if total == before || session < self.likes.session {
+            return Decision::Already(Answer::Liked { total: before });
+        }
+        Decision::happens(LikesCounted {
+            session,
+            likes: total - before,
+            total,
+        })
+    }
 }
 
 impl Aggregate for Room {
     const KIND: StreamKind = StreamKind::Room;
-    const SNAPSHOT_SCHEMA: u16 = 1;
+    const SNAPSHOT_SCHEMA: u16 = 2;
     type Command = Command;
     type Answer = Answer;
 
     fn new(_: &UserId) -> Self {
-        Self { chats: 0 }
+        Self {
+            chats: 0,
+            likes: Likes {
+                session: SessionNumber(0),
+                total: 0,
+            },
+        }
     }
 
     fn decide(&self, command: &Command, _: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
@@ -58,17 +101,28 @@ impl Aggregate for Room {
                     text,
                 }))
             }
+            Command::CountLikes { session, likes } => Ok(self.count_likes(*session, *likes)),
         }
     }
 
     fn evolve(&mut self, event: &Event, _: i64) {
-        if let Event::ChatSent(_) = event {
-            self.chats += 1;
+        match event {
+            Event::ChatSent(_) => self.chats += 1,
+            Event::LikesCounted(e) => {
+                self.likes = Likes {
+                    session: e.session,
+                    total: e.total,
+                }
+            }
+            _ => {}
         }
     }
 
-    fn answer(_: &Event) -> Result<Answer, Rejection> {
-        Ok(Answer::Said)
+    fn answer(event: &Event) -> Result<Answer, Rejection> {
+        Ok(match event {
+            Event::LikesCounted(e) => Answer::Liked { total: e.total },
+            _ => Answer::Said,
+        })
     }
 
     fn refused(_: &Command, _: Rejection) -> Option<Event> {

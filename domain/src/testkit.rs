@@ -97,6 +97,7 @@ fn every_refusal_of_the_domain_is_reached_by_a_test() {
     let mut reached = crate::viewer::tests::refused();
     reached.extend(crate::streamer::tests::refused());
     reached.extend(crate::room::tests::refused());
+    reached.extend(crate::likes::tests::refused());
     reached.sort_unstable();
     reached.dedup();
     // What is left is refused before a command exists (parsing) or around it (the shell, the pages).

@@ -54,6 +54,7 @@ pub const fn schema(event_type: EventType) -> u8 {
         | EventType::LiveStopped
         | EventType::TicketsCredited
         | EventType::ChatSent
+        | EventType::LikesCounted
         | EventType::SettlementAdvanced => 1,
     }
 }
@@ -79,6 +80,7 @@ pub fn encode_into(event: &Event, out: &mut Vec<u8>) {
         Event::LiveStopped(e) => write(e, out),
         Event::TicketsCredited(e) => write(e, out),
         Event::ChatSent(e) => write(e, out),
+        Event::LikesCounted(e) => write(e, out),
         Event::SettlementAdvanced(e) => write(e, out),
     }
 }
@@ -175,6 +177,7 @@ fn from_bytes(
         (EventType::LiveStopped, 1) => bytes.read::<e::LiveStopped>(),
         (EventType::TicketsCredited, 1) => bytes.read::<e::TicketsCredited>(),
         (EventType::ChatSent, 1) => bytes.read::<e::ChatSent>(),
+        (EventType::LikesCounted, 1) => bytes.read::<e::LikesCounted>(),
         (EventType::SettlementAdvanced, 1) => bytes.read::<e::SettlementAdvanced>(),
         (known, _) => Err(format!(
             "{} of schema {schema} is not known to this program: use a newer one",

@@ -83,6 +83,12 @@ fn samples() -> Vec<Event> {
             text: "hello, 主播".into(),
         }
         .into(),
+        LikesCounted {
+            session: SessionNumber(8),
+            likes: 412,
+            total: 1 << 51,
+        }
+        .into(),
         SettlementAdvanced {
             shard: 2,
             upto: 8_123,

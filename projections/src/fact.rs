@@ -52,6 +52,7 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
         Event::Followed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
         Event::Unfollowed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
         Event::ChatSent(e) => (names.intern(e.user.as_str()), names.intern(record.key)),
+        Event::LikesCounted(_) => (NOBODY, names.intern(record.key)),
         Event::ComboRepeated(_) | Event::CommandRefused(_) | Event::SettlementAdvanced(_) => (NOBODY, NOBODY),
     }
 }

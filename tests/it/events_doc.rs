@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::{
     ChatSent, CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, EventType, Followed,
-    GiftSent, LiveStarted, LiveStopped, SettlementAdvanced, TicketsCredited, Unfollowed,
+    GiftSent, LikesCounted, LiveStarted, LiveStopped, SettlementAdvanced, TicketsCredited, Unfollowed,
 };
 use domain::{Event, Rejection, SessionNumber};
 use serde_json::Value;
@@ -82,6 +82,12 @@ fn sample(event_type: EventType) -> Event {
         EventType::ChatSent => ChatSent {
             user: id("ann"),
             text: "hi".into(),
+        }
+        .into(),
+        EventType::LikesCounted => LikesCounted {
+            session,
+            likes: 3,
+            total: 3,
         }
         .into(),
         EventType::SettlementAdvanced => SettlementAdvanced { shard: 0, upto: 1 }.into(),

@@ -351,7 +351,7 @@ impl Model {
             }
             Event::ChatSent(_) => self.show(&key, place),
             Event::SettlementAdvanced(e) => self.settled_upto = e.upto,
-            Event::ComboRepeated(_) | Event::CommandRefused(_) => {}
+            Event::LikesCounted(_) | Event::ComboRepeated(_) | Event::CommandRefused(_) => {}
         }
     }
 

@@ -410,6 +410,7 @@ fn answer(event: &Event) -> Option<Said> {
         Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),
+        Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
         Event::CommandRefused(_) | Event::TicketsCredited(_) | Event::SettlementAdvanced(_) => return None,
     })
 }

@@ -54,3 +54,35 @@ fn chat_is_counted() {
 fn refused_chat_leaves_no_record() {
     assert_eq!(Room::refused(&say(""), Rejection::TextEmpty), None);
 }
+
+fn count(session: u32, likes: u64) -> Command {
+    let session = SessionNumber(session);
+    Command::CountLikes { session, likes }
+}
+
+fn counted(session: u32, likes: u64, total: u64) -> Event {
+    let session = SessionNumber(session);
+    LikesCounted {
+        session,
+        likes,
+        total,
+    }
+    .into()
+}
+
+#[test]
+fn likes_add_up_within_a_session_and_start_anew_with_the_next() {
+    let given = [counted(3, 5, 5)];
+    check::<Room>("room", &[], &count(3, 5), &given);
+    check::<Room>("room", &given, &count(3, 2), &[counted(3, 2, 7)]);
+    check::<Room>("room", &given, &count(4, 2), &[counted(4, 2, 2)]);
+    check::<Room>("room", &given, &count(2, 2), &[]);
+    check::<Room>("room", &given, &count(3, 0), &[]);
+}
+
+#[test]
+fn likes_stay_below_what_every_client_can_hold() {
+    let given = [counted(1, LIKES_MAX - 1, LIKES_MAX - 1)];
+    check::<Room>("room", &given, &count(1, u64::MAX), &[counted(1, 1, LIKES_MAX)]);
+    check::<Room>("room", &[counted(1, 1, LIKES_MAX)], &count(1, 1), &[]);
+}
