@@ -5,6 +5,8 @@
 pub const ROOM_FEED_POSITIONS_MAX: usize = 65_536;
 /// Positions in one stored chunk of a feed: what is written again when one record is shown.
 pub const FEED_CHUNK_POSITIONS: usize = 128;
+/// Newest chats of each room that a newcomer is shown; an older one is only in the journal.
+pub const RECENT_CHATS_MAX: usize = 50;
 /// Days whose boards stay in memory, the newest ones; older ones are read from the store when somebody asks.
 pub const BOARD_DAYS_IN_MEMORY: usize = 2;
 /// The places of a board that are watched: a batch that changes one of them is told as a change of the board's top.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use domain::RoomId;
-use projections::views::{Board, Sort};
+use projections::views::Board;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -113,13 +113,10 @@ struct Listed {
 
 pub(super) fn list(platform: &Platform, data: &[u8]) -> Outcome {
     let List { sort, page } = parse(data)?;
-    let sort = match sort {
-        By::Hot => Sort::Hot,
-        By::New => Sort::New,
-    };
+    let (By::Hot | By::New) = sort;
     let found = platform
         .views()
-        .live_rooms(sort, page.cursor.as_deref(), page.limit()?)??;
+        .newest_live(page.cursor.as_deref(), page.limit()?)??;
     let rooms = found.entries.into_iter().map(|live| Listed {
         viewers: platform.audience.viewers(&live.room),
         title: live.session.title,

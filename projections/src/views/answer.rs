@@ -98,12 +98,12 @@ impl<T> Page<T> {
 }
 
 /// A cursor that stands for some words.
-pub(super) fn write_cursor<const N: usize>(words: [u64; N]) -> String {
+pub fn write_cursor<const N: usize>(words: [u64; N]) -> String {
     words.map(|word| format!("{word:016x}")).concat()
 }
 
 /// The words of a cursor.
-pub(super) fn read_cursor<const N: usize>(cursor: &str) -> std::result::Result<[u64; N], BadCursor> {
+pub fn read_cursor<const N: usize>(cursor: &str) -> std::result::Result<[u64; N], BadCursor> {
     let (words, []) = cursor.as_bytes().as_chunks::<16>() else {
         return Err(BadCursor);
     };

@@ -1,13 +1,16 @@
-//! Which rooms are live now: title, since when, which session, and the tickets earned in it.
+//! Which rooms are live now: title, since when, which session, the tickets earned and the likes given in it.
+//!
+//! It keeps the order of their beginnings only. How hot a room is depends on who is in it, which no journal knows: that
+//! order is made where the viewers are counted.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
-use domain::event::GiftSent;
+use domain::event::{GiftSent, LikesCounted};
 use domain::{Event, SessionNumber};
 use serde::{Deserialize, Serialize};
 
-use super::order::{Order, Rung};
 use crate::Result;
 use crate::fact::{Fact, Place, Projection, damaged};
 use crate::names::{Names, Number};
@@ -26,36 +29,23 @@ pub struct LiveSession {
     pub began: Place,
     /// Tickets that gifts of this session are worth, at the time of sending.
     pub tickets: u64,
-}
-
-/// How a list of live rooms is ordered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    /// Most tickets in the running session first.
-    Hot,
-    /// Latest begun first.
-    New,
+    /// Likes given in this session, as far as they are counted.
+    pub likes: u64,
 }
 
 /// The view `live_rooms`.
 #[derive(Debug, Default)]
 pub struct LiveRooms {
     live: HashMap<Number, Live, foldhash::fast::RandomState>,
-    /// Brought up to date when it settles.
-    by_tickets: Order,
     by_start: BTreeMap<Reverse<Place>, Number>,
     /// May name a room that has ended since.
     unstored: Vec<Number>,
-    unplaced: Vec<Number>,
 }
 
 #[derive(Debug)]
 struct Live {
     session: LiveSession,
     unstored: bool,
-    unplaced: bool,
-    /// Where the order has it.
-    rung: Option<Rung>,
 }
 
 impl LiveRooms {
@@ -82,75 +72,49 @@ impl LiveRooms {
         self.live.iter().map(|(&room, live)| (room, &live.session))
     }
 
-    /// Live rooms in order, behind a mark of the same order; each with its own mark.
-    pub(crate) fn page(
-        &self,
-        sort: Sort,
-        behind: Option<Rung>,
-        limit: usize,
-    ) -> Vec<(Rung, Number, &LiveSession)> {
-        let session = |rung: Rung| Some((rung, rung.user, self.get(rung.user)?));
-        match sort {
-            Sort::Hot => match behind {
-                Some(rung) => self
-                    .by_tickets
-                    .behind(&rung, limit)
-                    .filter_map(|(_, rung)| session(rung))
-                    .collect(),
-                None => self
-                    .by_tickets
-                    .slice(0, limit)
-                    .filter_map(|(_, rung)| session(rung))
-                    .collect(),
-            },
-            Sort::New => {
-                let from = behind.map_or(std::ops::Bound::Unbounded, |rung| {
-                    std::ops::Bound::Excluded(Reverse(rung.reached))
-                });
-                let rungs = self
-                    .by_start
-                    .range((from, std::ops::Bound::Unbounded))
-                    .map(|(began, &user)| Rung::new(0, began.0, user));
-                rungs.filter_map(session).take(limit).collect()
-            }
-        }
+    /// Live rooms, latest begun first, behind the one that began at a place.
+    pub(crate) fn newest(&self, behind: Option<Place>) -> impl Iterator<Item = (Number, &LiveSession)> {
+        let from = behind.map_or(Bound::Unbounded, |began| Bound::Excluded(Reverse(began)));
+        let rooms = self.by_start.range((from, Bound::Unbounded));
+        rooms.filter_map(|(_, &room)| Some((room, self.get(room)?)))
     }
 
     fn begin(&mut self, room: Number, session: LiveSession, unstored: bool) {
         self.end(room);
         self.by_start.insert(Reverse(session.began), room);
-        self.live.insert(
-            room,
-            Live {
-                session,
-                unstored,
-                unplaced: true,
-                rung: None,
-            },
-        );
-        self.unplaced.push(room);
+        self.live.insert(room, Live { session, unstored });
     }
 
     fn end(&mut self, room: Number) {
         if let Some(live) = self.live.remove(&room) {
             self.by_start.remove(&Reverse(live.session.began));
-            self.by_tickets.shift(live.rung, None);
         }
     }
 
     fn earn(&mut self, room: Number, gift: &GiftSent) {
-        let Some(live) = self.live.get_mut(&room) else {
+        if gift.tickets > 0 {
+            self.change(room, gift.session, |session| {
+                session.tickets = session.tickets.saturating_add(gift.tickets);
+            });
+        }
+    }
+
+    fn like(&mut self, room: Number, counted: &LikesCounted) {
+        self.change(room, counted.session, |session| session.likes = counted.total);
+    }
+
+    /// Changes the running session of a room, if it is this one.
+    fn change(&mut self, room: Number, session: SessionNumber, change: impl FnOnce(&mut LiveSession)) {
+        let Some(live) = self
+            .live
+            .get_mut(&room)
+            .filter(|live| live.session.session == session)
+        else {
             return;
         };
-        if live.session.session != gift.session || gift.tickets == 0 {
-            return;
-        }
-        live.session.tickets = live.session.tickets.saturating_add(gift.tickets);
+        change(&mut live.session);
         if !std::mem::replace(&mut live.unstored, true) {
             self.unstored.push(room);
-        }
-        if !std::mem::replace(&mut live.unplaced, true) {
-            self.unplaced.push(room);
         }
     }
 }
@@ -161,12 +125,13 @@ impl Projection for LiveRooms {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn apply(&mut self, fact: &Fact<'_>) {
         match fact.event {
             Event::GiftSent(gift) => self.earn(fact.whom, gift),
+            Event::LikesCounted(counted) => self.like(fact.whom, counted),
             Event::LiveStarted(e) => {
                 let session = LiveSession {
                     session: e.session,
@@ -174,6 +139,7 @@ impl Projection for LiveRooms {
                     since_ms: fact.at_ms,
                     began: fact.place,
                     tickets: 0,
+                    likes: 0,
                 };
                 self.begin(fact.who, session, true);
                 self.unstored.push(fact.who);
@@ -213,16 +179,6 @@ impl Projection for LiveRooms {
             }
         }
         Ok(())
-    }
-
-    fn settle(&mut self) {
-        for room in self.unplaced.drain(..) {
-            if let Some(live) = self.live.get_mut(&room) {
-                live.unplaced = false;
-                let rung = Rung::new(live.session.tickets, live.session.began, room);
-                self.by_tickets.shift(live.rung.replace(rung), Some(rung));
-            }
-        }
     }
 
     fn explain(&self, key: &[u8], names: &Names) -> String {

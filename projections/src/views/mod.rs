@@ -7,14 +7,16 @@ mod feed;
 mod followers;
 mod live_rooms;
 mod order;
+mod recent_chats;
 
-pub use answer::{BadBoard, Board, LiveRoom, Page, Relation, Standing};
+pub use answer::{BadBoard, Board, LiveRoom, Page, Relation, Standing, read_cursor, write_cursor};
 pub use balances::{Balance, BalancesView, Sums};
 pub use board::BoardView;
 pub(crate) use board::Kind;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
-pub use live_rooms::{LiveRooms, LiveSession, Sort};
+pub use live_rooms::{LiveRooms, LiveSession};
+pub use recent_chats::RecentChats;
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -29,17 +31,17 @@ use crate::limits::PAGE_ENTRIES_MAX;
 use crate::names::{Names, Number};
 use crate::store::{Stored, ViewStore};
 use crate::{BadCursor, Error, Result};
-use answer::{read_cursor, write_cursor};
 use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 5] = [
+pub const ALL: [&str; 6] = [
     BalancesView::NAME,
     FollowersView::NAME,
     BoardView::NAME,
     RoomFeed::NAME,
     LiveRooms::NAME,
+    RecentChats::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -50,6 +52,7 @@ pub struct Views {
     pub(crate) boards: BoardView,
     pub(crate) room_feed: RoomFeed,
     pub(crate) live_rooms: LiveRooms,
+    pub(crate) recent_chats: RecentChats,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -64,6 +67,7 @@ impl Views {
             boards: BoardView::new(offset),
             room_feed: RoomFeed::default(),
             live_rooms: LiveRooms::default(),
+            recent_chats: RecentChats::default(),
             store,
             spaces: Default::default(),
         }
@@ -76,7 +80,8 @@ impl Views {
             FollowersView::NAME => self.followers = other.followers,
             BoardView::NAME => self.boards = other.boards,
             RoomFeed::NAME => self.room_feed = other.room_feed,
-            _ => self.live_rooms = other.live_rooms,
+            LiveRooms::NAME => self.live_rooms = other.live_rooms,
+            _ => self.recent_chats = other.recent_chats,
         }
     }
 
@@ -88,6 +93,7 @@ impl Views {
             &mut self.boards,
             &mut self.room_feed,
             &mut self.live_rooms,
+            &mut self.recent_chats,
         ]
     }
 
@@ -98,6 +104,7 @@ impl Views {
             &self.boards,
             &self.room_feed,
             &self.live_rooms,
+            &self.recent_chats,
         ]
     }
 
@@ -241,29 +248,34 @@ impl Views {
         self.live_rooms.len()
     }
 
-    /// The rooms that are live. Under `Hot` a room may move while somebody pages, and be seen twice or not at all.
-    pub fn live_rooms(
+    /// The rooms that are live, latest begun first. Whoever pages sees each room that was live when it began, and still
+    /// is, exactly once. `limit` is cut to [`PAGE_ENTRIES_MAX`].
+    pub fn newest_live(
         &self,
-        sort: Sort,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<std::result::Result<Page<LiveRoom>, BadCursor>> {
-        let Ok(behind) = cursor.map(read_cursor::<3>).transpose() else {
+        let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
             return Ok(Err(BadCursor));
         };
-        let behind = behind.map(|[score, reached, user]| Rung::new(score, reached, user as Number));
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let found = self.live_rooms.page(sort, behind, limit + 1);
-        let shown = &found[..found.len().min(limit)];
-        let entries = shown
-            .iter()
-            .map(|(_, room, session)| self.live_room(*room, session));
-        let mark = shown.last().filter(|_| found.len() > limit);
-        let cursor = mark.map(|(rung, ..)| write_cursor([rung.score(), rung.reached, u64::from(rung.user)]));
+        let mut found = self.live_rooms.newest(behind.map(|[began]| began));
+        let shown: Vec<_> = found.by_ref().take(limit).collect();
+        let more = found.next().is_some();
+        let last = shown.last().filter(|_| more);
+        let cursor = last.map(|(_, session)| write_cursor([session.began]));
+        let entries = shown.iter().map(|(room, session)| self.live_room(*room, session));
         Ok(Ok(Page {
             entries: entries.collect::<Result<_>>()?,
             cursor,
         }))
+    }
+
+    /// Every room that is live, latest begun first.
+    pub fn live_rooms(&self) -> impl Iterator<Item = Result<LiveRoom>> {
+        self.live_rooms
+            .newest(None)
+            .map(|(room, session)| self.live_room(room, session))
     }
 
     /// Positions of what was shown in a room after a position, oldest first, at most `limit`.
@@ -290,6 +302,14 @@ impl Views {
             .into_iter()
             .map(position)
             .collect()
+    }
+
+    /// Positions of the newest chats in a room, oldest first, at most [`crate::limits::RECENT_CHATS_MAX`].
+    pub fn recent_chats(&self, room: &RoomId) -> Vec<Position> {
+        let room = self.number(room.as_str());
+        room.map_or_else(Vec::new, |room| {
+            self.recent_chats.of(room).map(position).collect()
+        })
     }
 
     /// The day of a moment (unix ms) by the platform's calendar.

@@ -90,12 +90,6 @@ impl Order {
         let to = from.saturating_add(limit).min(self.0.len());
         (from..to).filter_map(|at| self.0.get_index(at).map(|rung| (at, *rung)))
     }
-
-    /// The places behind a rung, whether or not it is taken.
-    pub(crate) fn behind(&self, rung: &Rung, limit: usize) -> impl Iterator<Item = (usize, Rung)> + '_ {
-        let from = self.0.rank(rung) + usize::from(self.0.contains(rung));
-        self.slice(from, limit)
-    }
 }
 
 #[cfg(test)]
@@ -120,11 +114,6 @@ mod tests {
             Rung::new(9, 13, 3),
         ]);
         assert_eq!(standing(&order), [(3, 9), (2, 7), (1, 7)]);
-        let behind: Vec<_> = order
-            .behind(&Rung::new(9, 13, 3), 1)
-            .map(|(rank, rung)| (rank, rung.user))
-            .collect();
-        assert_eq!(behind, [(1, 2)]);
         assert_eq!(order.rank(&Rung::new(8, 1, 9)), 1, "a rung that nobody has taken");
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use journal::memory::MemoryJournal;
-use projections::views::{Balance, Board, Page, Relation, Sort, Sums};
+use projections::views::{Balance, Board, LiveRoom, Page, Relation, Sums};
 use projections::{BadCursor, Day};
 
 #[test]
@@ -225,7 +225,7 @@ fn a_rooms_feed_holds_what_the_room_shows_and_nothing_else() {
 }
 
 #[test]
-fn live_rooms_are_listed_hot_and_new_and_go_when_they_end() {
+fn live_rooms_are_listed_by_their_beginning_and_go_when_they_end() {
     let journal = MemoryJournal::new();
     for name in ["a", "b", "c", "d"] {
         append(&journal, streamer(name), started(1, name));
@@ -233,6 +233,9 @@ fn live_rooms_are_listed_hot_and_new_and_go_when_they_end() {
     append(&journal, viewer("x"), gift("b", 1, 9, 5, 0));
     append(&journal, viewer("x"), gift("c", 1, 9, 9, 0));
     append(&journal, viewer("x"), gift("a", 7, 9, 99, 0));
+    append(&journal, room_stream("b"), liked(1, 4, 4));
+    append(&journal, room_stream("b"), liked(1, 3, 7));
+    append(&journal, room_stream("a"), liked(7, 3, 3));
     append(&journal, streamer("d"), stopped(1));
     append(&journal, viewer("x"), followed("b"));
     append(&journal, viewer("x"), followed("d"));
@@ -241,23 +244,21 @@ fn live_rooms_are_listed_hot_and_new_and_go_when_they_end() {
         let runner = folded(journal.clone(), &store);
         let handle = runner.handle();
         let views = handle.read();
-        let list = |sort| {
+        let line = |r: &LiveRoom| format!("{} {} {}", r.room, r.session.tickets, r.session.likes);
+        let list = || {
             let (mut rooms, mut cursor) = (Vec::new(), None);
             loop {
-                let page = views.live_rooms(sort, cursor.as_deref(), 2).unwrap().unwrap();
-                rooms.extend(
-                    page.entries
-                        .iter()
-                        .map(|r| format!("{} {}", r.room, r.session.tickets)),
-                );
+                let page = views.newest_live(cursor.as_deref(), 2).unwrap().unwrap();
+                rooms.extend(page.entries.iter().map(line));
                 cursor = page.cursor;
                 if cursor.is_none() {
                     return rooms;
                 }
             }
         };
-        assert_eq!(list(Sort::Hot), ["c 9", "b 5", "a 0"], "{again}");
-        assert_eq!(list(Sort::New), ["c 9", "b 5", "a 0"], "{again}");
+        assert_eq!(list(), ["c 9 0", "b 5 7", "a 0 0"], "{again}");
+        let all: Vec<_> = views.live_rooms().map(|r| line(&r.unwrap())).collect();
+        assert_eq!(all, list());
         assert_eq!((views.live_count(), views.live(&room("d"))), (3, None));
         let followed: Vec<_> = views
             .following_live(&user("x"))

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{Event, StreamId};
 use journal::Reader;
 use journal::memory::MemoryJournal;
-use projections::views::{Board, Sort, Views};
+use projections::limits::RECENT_CHATS_MAX;
+use projections::views::{Board, Views};
 use projections::{Day, UtcOffset};
 
 use crate::support::*;
@@ -39,6 +40,7 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
         balance(&told, views, id);
         relations(&told, views, id);
         feed(&told, views, id);
+        recent_chats(&told, views, id);
     }
     live(&told, views);
     let days: BTreeSet<_> = told
@@ -151,38 +153,53 @@ fn feed(told: &[Told], views: &Views, id: &str) {
 }
 
 fn live(told: &[Told], views: &Views) {
-    let mut live: BTreeMap<&str, (u64, u32, u64)> = BTreeMap::new();
+    let mut live: BTreeMap<&str, (u64, u32, u64, u64)> = BTreeMap::new();
     for t in told {
         match &t.event {
-            Event::LiveStarted(e) => _ = live.insert(&t.stream.key, (t.sequence, e.session.0, 0)),
+            Event::LiveStarted(e) => _ = live.insert(&t.stream.key, (t.sequence, e.session.0, 0, 0)),
             Event::LiveStopped(_) => _ = live.remove(&*t.stream.key),
             Event::GiftSent(e) => {
-                if let Some(entry) = live
-                    .get_mut(e.room.as_str())
-                    .filter(|entry| entry.1 == e.session.0)
-                {
+                let entry = live.get_mut(e.room.as_str());
+                if let Some(entry) = entry.filter(|entry| entry.1 == e.session.0) {
                     entry.2 += e.tickets;
+                }
+            }
+            Event::LikesCounted(e) => {
+                let entry = live.get_mut(&*t.stream.key);
+                if let Some(entry) = entry.filter(|entry| entry.1 == e.session.0) {
+                    entry.3 = e.total;
                 }
             }
             _ => {}
         }
     }
-    let mut hot: Vec<_> = live
+    let mut newest: Vec<_> = live
         .iter()
-        .map(|(id, (began, _, tickets))| (*tickets, *began, *id))
+        .map(|(id, (began, _, tickets, likes))| (*began, (*id).to_owned(), *tickets, *likes))
         .collect();
-    hot.sort_unstable_by_key(|(tickets, began, _)| (std::cmp::Reverse(*tickets), *began));
-    let hot: Vec<_> = hot
-        .into_iter()
-        .map(|(tickets, _, id)| (id.to_owned(), tickets))
+    newest.sort_unstable_by(|a, b| b.cmp(a));
+    let found: Vec<_> = views
+        .live_rooms()
+        .map(|r| r.unwrap())
+        .map(|r| {
+            (
+                r.session.began,
+                r.room.to_string(),
+                r.session.tickets,
+                r.session.likes,
+            )
+        })
         .collect();
-    let page = views.live_rooms(Sort::Hot, None, 100).unwrap().unwrap();
-    let found: Vec<_> = page
-        .entries
-        .into_iter()
-        .map(|r| (r.room.to_string(), r.session.tickets))
-        .collect();
-    assert_eq!(found, hot);
+    assert_eq!(found, newest);
+}
+
+fn recent_chats(told: &[Told], views: &Views, id: &str) {
+    let chats = told
+        .iter()
+        .filter(|t| matches!(t.event, Event::ChatSent(_)) && t.stream.key == id);
+    let all: Vec<_> = chats.map(|t| at(t.sequence)).collect();
+    let newest = &all[all.len().saturating_sub(RECENT_CHATS_MAX)..];
+    assert_eq!(views.recent_chats(&room(id)), newest, "recent chats of {id}");
 }
 
 fn boards(told: &[Told], views: &Views, day: Day) {

@@ -26,7 +26,7 @@ enum Step {
 
 fn happens() -> impl Strategy<Value = Step> {
     let who = 0..PEOPLE.len();
-    (who.clone(), who, 0u8..12, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
+    (who.clone(), who, 0u8..14, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
         let (a, b) = (PEOPLE[a], PEOPLE[b]);
         let (stream, event): (_, Event) = match kind {
             0 => (viewer(a), grant(n as i64 + 1, n).into()),
@@ -35,8 +35,9 @@ fn happens() -> impl Strategy<Value = Step> {
             3 => (streamer(a), started(session, a).into()),
             4 => (streamer(a), stopped(session).into()),
             5 => (streamer(a), credited(n, 1, n, n).into()),
-            6 => (StreamId::room(&room(b)), chat(a).into()),
+            6 => (room_stream(b), chat(a).into()),
             7 => (viewer(a), combo_ended(b, session).into()),
+            8 => (room_stream(b), liked(session, 1, n + 1).into()),
             _ => (viewer(a), gift(b, session, n, n / 2, n * 3).into()),
         };
         Step::Happens(stream, event)

@@ -22,6 +22,8 @@ fn busy() -> MemoryJournal {
         append(&journal, viewer("cat"), gift("bob", 1, 40 - n, 1, n));
         append(&journal, viewer("dan"), grant(1, n));
     }
+    append(&journal, room_stream("bob"), chat("cat"));
+    append(&journal, room_stream("bob"), liked(1, 5, 5));
     append(&journal, viewer("ann"), followed("bob"));
     append(&journal, viewer("cat"), followed("bob"));
     journal
@@ -190,12 +192,12 @@ fn a_rebuild_heals_keeps_the_old_one_and_can_be_rolled_back() {
         |p| seen.push(p),
     )
     .unwrap();
-    assert_eq!(report.records, 123);
+    assert_eq!(report.records, 125);
     assert_eq!(
         seen.last(),
         Some(&Rebuild {
-            done: 123,
-            total: 123
+            done: 125,
+            total: 125
         })
     );
     assert_eq!(differences(&journal, &store, &[]), [""; 0]);
@@ -280,7 +282,7 @@ fn an_unknown_view_is_refused_with_the_names_there_are() {
         refused
             .unwrap_err()
             .to_string()
-            .contains("balances, followers, boards, room_feed, live_rooms")
+            .contains("balances, followers, boards, room_feed, live_rooms, recent_chats")
     );
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::event::{
-    ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, GiftSent, LiveStarted, LiveStopped,
-    TicketsCredited, Unfollowed,
+    ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, GiftSent, LikesCounted, LiveStarted,
+    LiveStopped, TicketsCredited, Unfollowed,
 };
 use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
 use journal::memory::MemoryJournal;
@@ -105,6 +105,19 @@ pub(crate) fn chat(by: &str) -> ChatSent {
     ChatSent {
         user: user(by),
         text: "hello".into(),
+    }
+}
+
+pub(crate) fn room_stream(id: &str) -> StreamId {
+    StreamId::room(&room(id))
+}
+
+pub(crate) fn liked(session: u32, likes: u64, total: u64) -> LikesCounted {
+    let session = SessionNumber(session);
+    LikesCounted {
+        session,
+        likes,
+        total,
     }
 }
 
