@@ -9,6 +9,7 @@ import "./ui/lobby.css";
 import "./ui/room.css";
 import "./ui/stage.css";
 import "./ui/gifts.css";
+import "./ui/sheets.css";
 
 const app = new App();
 const root = document.getElementById("app");

@@ -8,17 +8,9 @@ import { after, before, describe, test } from "node:test";
 import { chromium, type Browser, type BrowserContext } from "playwright-core";
 import { RoomView } from "./browser/page";
 import { Server } from "./browser/server";
+import { CHROMIUM, DESK, FLAGS, PHONE, PICTURES, WAIT_MS_MAX } from "./browser/settings";
 
 const BINARY = process.env.SERVER_BIN;
-const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
-const PICTURES = resolve(process.env.SCREENSHOTS_DIR ?? join(import.meta.dirname, "../../target/screenshots"));
-const DESK = { width: 1440, height: 900 };
-const PHONE = { width: 390, height: 844 };
-const WAIT_MS_MAX = 20_000;
-const FLAGS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
-];
 const COINS = 1_000;
 
 describe("the room page", { timeout: 240_000 }, () => {

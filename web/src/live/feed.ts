@@ -2,9 +2,11 @@
 // connections it arrives. Gifts of one combo share a line that grows.
 
 import { FEED_LINES_MAX, SNAPSHOT_PUBLICATIONS_MAX } from "./limits";
-import type { Position, RoomEvent } from "./protocol";
+import type { OrderPublication, Position, Role, RoomEvent } from "./protocol";
 
-export interface ChatLine { kind: "chat"; key: string; position: Position; time: number; user: string; text: string }
+export interface ChatLine {
+  kind: "chat"; key: string; position: Position; time: number; user: string; text: string; role: Role | undefined;
+}
 export interface GiftLine {
   kind: "gift"; key: string;
   /** Of its newest gift. */
@@ -19,9 +21,11 @@ export interface GiftLine {
 export interface StageLine {
   kind: "live_started" | "live_ended"; key: string; position: Position; time: number; title: string;
 }
+/** Somebody in charge did something. */
+export interface OrderLine { kind: "order"; key: string; position: Position; time: number; order: OrderPublication }
 /** Something happened here that the server no longer holds. */
 export interface GapLine { kind: "gap"; key: string; position: Position; time: number }
-export type Line = ChatLine | GiftLine | StageLine | GapLine;
+export type Line = ChatLine | GiftLine | StageLine | OrderLine | GapLine;
 
 export class Feed {
   #lines: Line[] = [];
@@ -43,7 +47,7 @@ export class Feed {
     this.#top = event.position;
     switch (event.type) {
       case "chat":
-        this.#add({ kind: "chat", key: `${event.position}`, position: event.position, time: event.time, user: event.user, text: event.text });
+        this.#add({ kind: "chat", key: `${event.position}`, position: event.position, time: event.time, user: event.user, text: event.text, role: event.role });
         break;
       case "gift":
         this.#takeGift(event);
@@ -58,6 +62,12 @@ export class Feed {
         break;
       case "live_ended":
         this.#add({ kind: "live_ended", key: `${event.position}`, position: event.position, time: event.time, title: "" });
+        break;
+      case "pinned":
+        // It stands over the chat, not in it.
+        break;
+      default:
+        this.#add({ kind: "order", key: `${event.position}`, position: event.position, time: event.time, order: event });
         break;
     }
     return true;

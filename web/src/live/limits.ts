@@ -32,6 +32,29 @@ export const BANNER_STAY_MS = 4_500;
 export const BANNER_ENDED_STAY_MS = 1_500;
 /** Flying gifts on the stage at once; more are not drawn (the banner and the chat still count them). */
 export const FLIGHTS_MAX = 24;
+/** Hearts that rise at once; more are not drawn (the number of likes still counts them). */
+export const HEARTS_RISING_MAX = 36;
+/** Hearts of one publication that are drawn. */
+export const HEARTS_DRAWN_MAX = 12;
+/** Hearts of one publication rise over this time. */
+export const HEARTS_SPREAD_MS = 400;
+/** Shortest pause between two sends of likes: taps in between are joined. */
+export const LIKE_SEND_INTERVAL_MS = 400;
+/** Most likes of one send, as the server has it; more wait for the next. */
+export const LIKES_SEND_MAX = 100;
+/** Likes that may wait; more taps are drawn but not counted. */
+export const LIKES_WAITING_MAX = 400;
+/** Own hearts that have not come back from the room after this long are no longer taken off what arrives. */
+export const HEARTS_ECHO_MS = 3_000;
+/** The words about who came in go after this long. */
+export const ENTERED_STAY_MS = 4_500;
+/** The words about what was missed go after this long. */
+export const MISSED_STAY_MS = 8_000;
+/** People whose mute or ban the page remembers to offer the way back; the oldest go first. */
+export const SANCTIONED_MAX = 200;
+/** Longest notice or pinned text in characters, as the server has it. */
+export const NOTICE_CHARS_MAX = 200;
+
 /** Notices shown at once; the oldest goes first. */
 export const NOTICES_MAX = 3;
 /** A notice leaves after this long. */
@@ -41,6 +64,8 @@ export const NOTICE_STAY_MS = 6_000;
 export const PAINT_DELAY_MS = 32;
 /** How often the lobby asks again what is live. */
 export const LOBBY_REFRESH_MS = 5_000;
+/** Rooms that the lobby shows. */
+export const LOBBY_ROOMS = 50;
 /** Longest chat text in characters, as the server has it. */
 export const CHAT_TEXT_CHARS_MAX = 200;
 /** Longest title of a live session in characters, as the server has it. */

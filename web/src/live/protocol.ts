@@ -5,7 +5,12 @@ export type Position = number;
 
 export interface ComboStep { id: string; total: number }
 
-export interface ChatPublication { type: "chat"; position: Position; time: number; user: string; text: string }
+/** Who somebody is in a room; none of these: a viewer. */
+export type Role = "streamer" | "moderator";
+
+export interface ChatPublication {
+  type: "chat"; position: Position; time: number; user: string; text: string; role?: Role;
+}
 export interface GiftPublication {
   type: "gift"; position: Position; time: number; user: string; gift: string; count: number;
   coins: number; tickets: number; session: number; combo?: ComboStep;
@@ -17,7 +22,27 @@ export interface LiveStartedPublication {
   type: "live_started"; position: Position; time: number; session: number; title: string;
 }
 export interface LiveEndedPublication { type: "live_ended"; position: Position; time: number; session: number }
-export interface CountersPublication { type: "counters"; viewers: number; tickets: number }
+/** What somebody in charge did. `by` is who. */
+interface Order<Type extends string> { type: Type; position: Position; time: number; by: string }
+export interface NoticePublication extends Order<"notice"> { text: string }
+export interface PinnedPublication extends Order<"pinned"> { text: string | null }
+export interface MutedPublication extends Order<"muted"> { user: string; /** Unix ms. */ until: number }
+export interface PersonPublication extends Order<
+  "unmuted" | "kicked" | "banned" | "unbanned" | "moderator_added" | "moderator_removed"
+> { user: string }
+export interface SlowModePublication extends Order<"slow_mode"> { /** Between two messages of one user; 0 is off. */ seconds: number }
+export interface FollowersOnlyPublication extends Order<"followers_only"> { on: boolean }
+export type OrderPublication =
+  | NoticePublication | PinnedPublication | MutedPublication | PersonPublication | SlowModePublication | FollowersOnlyPublication;
+
+/** What this connection lost in this room since it was told last, by class. */
+export interface Skipped { ephemeral?: number; state?: number; chat?: number }
+export interface CountersPublication {
+  type: "counters"; viewers: number; likes?: number; tickets: number; skipped?: Skipped;
+}
+/** Some of those who came in, and how many more. */
+export interface EnteredPublication { type: "entered"; users: string[]; more: number }
+export interface HeartsPublication { type: "hearts"; count: number; users?: string[] }
 export interface BalancePublication {
   type: "balance"; position: Position; time: number; coins: number; tickets: number;
 }
@@ -28,16 +53,20 @@ export interface BoardPublication {
 
 /** What has a position and is shown in a room. */
 export type RoomEvent =
-  | ChatPublication | GiftPublication | ComboEndPublication | LiveStartedPublication | LiveEndedPublication;
+  | ChatPublication | GiftPublication | ComboEndPublication | LiveStartedPublication | LiveEndedPublication | OrderPublication;
 
 /** Everything that may arrive. Fields and types are added over time: unknown types are passed over. */
-export type Publication = RoomEvent | CountersPublication | BalancePublication | BoardPublication;
+export type Publication =
+  | RoomEvent | CountersPublication | EnteredPublication | HeartsPublication | BalancePublication | BoardPublication;
 
 export interface LiveInfo { session: number; title: string; since: number }
 export interface RoomInfo {
-  room: string; live: LiveInfo | null; viewers: number; tickets: number; recent: RoomEvent[]; top: BoardEntry[];
+  room: string; live: LiveInfo | null; viewers: number; likes?: number; tickets: number; recent: RoomEvent[]; top: BoardEntry[];
+  pinned?: string | { text: string; by: string } | null; slow_mode?: number; followers_only?: boolean; moderators?: string[];
+  /** Only in the answer to a subscription. */
+  you?: { role?: Role | "viewer" | null; muted_until?: number | null };
 }
-/** A live room of a list; `follow.live` names no numbers. */
+/** A live room of a list. */
 export interface RoomCard { room: string; title: string; viewers?: number; tickets?: number; since: number }
 export interface Gift { id: string; name: string; coins: number; tickets: number }
 export interface GiftAnswer { position: Position; coins: number; combo_total?: number }

@@ -7,9 +7,14 @@ import { Banners, type Banner } from "./banners";
 import { Board } from "./board";
 import type { Cancel } from "./clock";
 import { Feed, type Line } from "./feed";
-import { PAINT_DELAY_MS } from "./limits";
+import { House } from "./house";
+import { Likes } from "./likes";
+import { ENTERED_STAY_MS, MISSED_STAY_MS, PAINT_DELAY_MS } from "./limits";
 import type { Refusal } from "./outbox";
-import type { LiveInfo, Position, Publication, RoomEvent, RoomInfo } from "./protocol";
+import { Passing } from "./passing";
+import type {
+  CountersPublication, EnteredPublication, LiveInfo, Position, Publication, RoomEvent, RoomInfo, Skipped,
+} from "./protocol";
 import type { Session } from "./session";
 
 /** A chat message of one's own that has not come back yet. */
@@ -17,6 +22,9 @@ export interface PendingChat { id: number; text: string; position: Position | un
 
 /** One gift that flies over the stage. */
 export interface Flight { key: number; gift: string; coins: number; user: string }
+
+/** What this connection was too slow for, since it was told of it first. */
+export interface Missed { ephemeral: number; chat: number }
 
 /** What a room needs of the session. */
 export type Host = Pick<
@@ -26,14 +34,22 @@ export type Host = Pick<
 export class Room {
   readonly #live: Signal<LiveInfo | null | undefined> = signal(undefined);
   readonly #viewers: Signal<number> = signal(0);
+  readonly #likes: Signal<number> = signal(0);
   readonly #tickets: Signal<number> = signal(0);
   readonly #lines: Signal<readonly Line[]> = signal([]);
   readonly #pendingChat: Signal<readonly PendingChat[]> = signal([]);
   readonly #shownBanners: Signal<readonly Banner[]> = signal([]);
   readonly #flight: Signal<Flight | undefined> = signal(undefined);
+  readonly #hearts: Signal<number> = signal(0);
+  readonly #returned: Signal<string | undefined> = signal(undefined);
+  readonly #entered: Passing<EnteredPublication>;
+  readonly #missed: Passing<Missed>;
+  readonly #tapped: Likes;
   readonly #feed = new Feed();
   readonly #banners: Banners;
   readonly #subscription: Subscription;
+  /** Its rules and who is in charge. */
+  readonly house: House;
   /** Who spent most in this room today. */
   readonly contributors: Board;
   /** Who earned most today, on the whole platform. */
@@ -44,11 +60,19 @@ export class Room {
 
   constructor(private readonly session: Host, readonly id: string) {
     this.#banners = new Banners(session.clock, () => { this.#shownBanners.value = this.#banners.shown; });
+    this.house = new House(session, id);
+    this.#entered = new Passing(session.clock, ENTERED_STAY_MS);
+    this.#missed = new Passing(session.clock, MISSED_STAY_MS);
+    this.#tapped = new Likes(
+      (count) => session.outbox.submit(`like ${id}`, "like.send", { room: id, count }),
+      session.clock,
+      { counted: (likes) => this.#count({ likes }), refused: (refusal) => session.refused(refusal) },
+    );
     this.#subscription = session.subscription(`room:${id}`);
     this.#subscription.on("subscribed", (context) => this.#subscribed(context));
     this.#subscription.on("publication", (context) => this.#published(context));
     this.#subscription.on("unsubscribed", ({ code, reason }) => {
-      if (code > 0) session.notices.say(`You left the room: ${reason || code}. Open it again to come back.`);
+      if (code > 0) this.house.sentOut(code, reason);
     });
     this.#subscription.subscribe();
     this.contributors = new Board(session, `room:${id}`);
@@ -58,6 +82,8 @@ export class Room {
   /** The live session; null when the stage is dark, undefined while unknown. */
   get live(): ReadonlySignal<LiveInfo | null | undefined> { return this.#live; }
   get viewers(): ReadonlySignal<number> { return this.#viewers; }
+  /** Hearts given in this live session. */
+  get likes(): ReadonlySignal<number> { return this.#likes; }
   /** Tickets earned in this live session. */
   get tickets(): ReadonlySignal<number> { return this.#tickets; }
   get lines(): ReadonlySignal<readonly Line[]> { return this.#lines; }
@@ -65,13 +91,39 @@ export class Room {
   get banners(): ReadonlySignal<readonly Banner[]> { return this.#shownBanners; }
   /** The newest gift that happened before the user's eyes. */
   get flight(): ReadonlySignal<Flight | undefined> { return this.#flight; }
+  /** All hearts, one's own and others', that have risen before the user's eyes. */
+  get hearts(): ReadonlySignal<number> { return this.#hearts; }
+  /** Who came in just now. */
+  get entered(): ReadonlySignal<EnteredPublication | undefined> { return this.#entered.said; }
+  get missed(): ReadonlySignal<Missed | undefined> { return this.#missed.said; }
+  /** One's own words that were refused, to be changed and sent again. */
+  get returned(): ReadonlySignal<string | undefined> { return this.#returned; }
   get isOwn(): boolean { return this.id === this.session.user; }
 
   close(): void {
     this.#cancelPaint?.();
+    this.#tapped.close();
+    this.#entered.hush();
+    this.#missed.hush();
     this.session.dropSubscription(this.#subscription);
     this.contributors.close();
     this.earners.close();
+  }
+
+  /** One heart for the streamer. */
+  like(): void {
+    this.#tapped.tap();
+    this.#rise(1);
+  }
+
+  /** Tries to come in again after one was sent out. */
+  comeBack(): void {
+    this.#subscription.subscribe();
+  }
+
+  /** The refused words are in the user's hands again. */
+  takeBack(): void {
+    this.#returned.value = undefined;
   }
 
   /** Says something. The text is shown as on its way until the room has it. */
@@ -82,9 +134,11 @@ export class Room {
       const lane = `chat ${this.id}`;
       const { position } = await this.session.outbox.submit<{ position: Position }>(lane, "chat.send", { room: this.id, text });
       this.#pendingChat.value = this.#pendingChat.value.map((chat) => (chat.id === id ? { ...chat, position } : chat));
+      this.house.spoke();
       this.#paint();
     } catch (cause) {
       this.#pendingChat.value = this.#pendingChat.value.filter((chat) => chat.id !== id);
+      this.#returned.value = text;
       this.session.refused(cause as Refusal);
     }
   }
@@ -106,12 +160,9 @@ export class Room {
     if (this.#epoch !== undefined && epoch !== this.#epoch) this.#feed.clear();
     this.#epoch = epoch;
     const info = context.data as RoomInfo | undefined;
+    this.house.entered(info);
     if (info) {
-      batch(() => {
-        this.#live.value = info.live;
-        this.#viewers.value = info.viewers;
-        this.#tickets.value = info.tickets;
-      });
+      this.#show(info);
       // What was recovered follows as publications, in order; the snapshot would overtake it.
       if (!context.recovered) this.#feed.snapshot(info.recent);
     } else {
@@ -124,25 +175,55 @@ export class Room {
   async #readInfo(): Promise<void> {
     const info = await this.session.query<RoomInfo>("room.info", { room: this.id }).catch(() => undefined);
     if (!info) return;
-    batch(() => {
-      this.#live.value = info.live;
-      this.#viewers.value = info.viewers;
-      this.#tickets.value = info.tickets;
-    });
+    this.house.entered(info);
+    this.#show(info);
     if (this.#feed.top === 0) this.#feed.snapshot(info.recent);
     this.#paint();
+  }
+
+  #show(info: RoomInfo): void {
+    batch(() => {
+      if (info.live?.session !== this.#live.value?.session) this.#likes.value = 0;
+      this.#live.value = info.live;
+      this.#count(info);
+    });
+  }
+
+  #count({ viewers, likes, tickets }: Partial<Pick<CountersPublication, "viewers" | "likes" | "tickets">>): void {
+    batch(() => {
+      if (viewers !== undefined) this.#viewers.value = viewers;
+      // Answers and counters may cross; within one show likes only grow.
+      if (likes !== undefined) this.#likes.value = Math.max(this.#likes.value, likes);
+      if (tickets !== undefined) this.#tickets.value = tickets;
+    });
+  }
+
+  #rise(count: number): void {
+    this.#hearts.value += count;
+  }
+
+  #miss({ ephemeral = 0, chat = 0 }: Skipped): void {
+    if (ephemeral + chat === 0) return;
+    const before = this.#missed.said.value;
+    this.#missed.say({ ephemeral: ephemeral + (before?.ephemeral ?? 0), chat: chat + (before?.chat ?? 0) });
   }
 
   #published(context: PublicationContext): void {
     const publication = context.data as Publication;
     switch (publication.type) {
       case "counters":
-        batch(() => {
-          this.#viewers.value = publication.viewers;
-          this.#tickets.value = publication.tickets;
-        });
+        this.#count(publication);
+        if (publication.skipped) this.#miss(publication.skipped);
+        break;
+      case "entered":
+        this.#entered.say(publication);
+        break;
+      case "hearts":
+        this.#rise(this.#tapped.others(publication.count));
         break;
       case "chat": case "gift": case "combo_end": case "live_started": case "live_ended":
+      case "notice": case "pinned": case "muted": case "unmuted": case "kicked": case "banned": case "unbanned":
+      case "slow_mode": case "followers_only": case "moderator_added": case "moderator_removed":
         if (this.#feed.take(publication)) this.#happened(publication);
         break;
       default:
@@ -151,16 +232,29 @@ export class Room {
   }
 
   #happened(event: RoomEvent): void {
-    if (event.type === "gift") {
-      this.#banners.take(event);
-      this.#flight.value = { key: this.#nextKey++, gift: event.gift, coins: event.coins, user: event.user };
-    } else if (event.type === "combo_end") {
-      this.#banners.take(event);
-    } else if (event.type === "live_started") {
-      this.#live.value = { session: event.session, title: event.title, since: event.time };
-      this.#tickets.value = 0;
-    } else if (event.type === "live_ended") {
-      this.#live.value = null;
+    switch (event.type) {
+      case "gift":
+        this.#banners.take(event);
+        this.#flight.value = { key: this.#nextKey++, gift: event.gift, coins: event.coins, user: event.user };
+        break;
+      case "combo_end":
+        this.#banners.take(event);
+        break;
+      case "live_started":
+        batch(() => {
+          this.#live.value = { session: event.session, title: event.title, since: event.time };
+          this.#tickets.value = 0;
+          this.#likes.value = 0;
+        });
+        break;
+      case "live_ended":
+        this.#live.value = null;
+        break;
+      case "chat":
+        break;
+      default:
+        this.house.take(event);
+        break;
     }
     this.#paint();
   }

@@ -19,8 +19,11 @@ export function BannerList({ room, session }: { room: Room; session: Session }) 
 function BannerItem({ banner, name }: { banner: Banner; name: string }) {
   // 1 at one gift, 2 at a thousand: every power of ten is felt, and it never fills the stage.
   const size = 1 + Math.min(1, Math.log10(Math.max(1, banner.total)) / 3);
+  // Every power of ten flares up once.
+  const tens = Math.floor(Math.log10(Math.max(1, banner.total)));
   return (
     <li class="banner" data-testid="banner" data-user={banner.user} data-total={banner.total} data-worth={worth(banner.coins)}>
+      {tens > 0 && <i class="banner-flare" key={tens} />}
       <Avatar user={banner.user} />
       <span class="banner-words"><b>{banner.user}</b><small>sent {name}</small></span>
       <GiftIcon gift={banner.gift} />

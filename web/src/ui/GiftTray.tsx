@@ -1,5 +1,6 @@
 // The gifts: a tap sends one, holding sends more and more. While a combo runs, its own large button carries on with it.
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { ComboView } from "../live/combo";
 import { COMBO_WINDOW_MS } from "../live/limits";
@@ -18,7 +19,7 @@ const FAST_COINS_MAX = 100;
 /** Most taps of one step while held. */
 const HOLD_TAPS_MAX = 10;
 
-export function GiftTray({ session, room }: { session: Session; room: Room }) {
+export function GiftTray({ session, room, children }: { session: Session; room: Room; children: ComponentChildren }) {
   const combo = session.combo.value;
   const running = combo?.room === room.id ? combo : undefined;
   const coins = session.purse.value?.coins ?? 0;
@@ -26,6 +27,7 @@ export function GiftTray({ session, room }: { session: Session; room: Room }) {
   return (
     <div class="gifts" data-live={live}>
       {running && <ComboButton combo={running} tap={(taps) => session.tap(room.id, running.gift, taps)} />}
+      {children}
       <ul class="tray" aria-label="Gifts">
         {session.gifts.value.map((gift) => (
           <li key={gift.id}>

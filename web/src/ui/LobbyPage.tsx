@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { App } from "../live/app";
-import type { Lobby } from "../live/lobby";
+import type { Lobby, Sort } from "../live/lobby";
 import type { RoomCard } from "../live/protocol";
 import type { Session } from "../live/session";
 import { compact, hueOf, initialOf, since } from "./format";
@@ -24,6 +24,7 @@ export function LobbyPage({ app, session, lobby }: { app: App; session: Session;
           <FindRoom open={(room) => app.openRoom(room)} />
           <button class="primary" type="button" onClick={() => app.openRoom(session.user)}>{live ? "You are live" : "Your stage"}</button>
         </div>
+        <Sorts lobby={lobby} />
         {others?.length === 0 && (
           <div class="empty">
             <strong>The house is quiet.</strong>
@@ -66,6 +67,18 @@ function Poster({ card, first, followed, open, user }: {
         </span>
       </a>
     </li>
+  );
+}
+
+const SORTS: readonly (readonly [Sort, string])[] = [["hot", "Hot now"], ["new", "Just started"]];
+
+function Sorts({ lobby }: { lobby: Lobby }) {
+  return (
+    <div class="tabs sorts" role="group" aria-label="Order of the rooms">
+      {SORTS.map(([sort, words]) => (
+        <button key={sort} type="button" aria-pressed={lobby.sort.value === sort} onClick={() => lobby.sortBy(sort)}>{words}</button>
+      ))}
+    </div>
   );
 }
 

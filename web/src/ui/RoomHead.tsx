@@ -5,9 +5,11 @@ import type { Room } from "../live/room";
 import type { Session } from "../live/session";
 import { Avatar } from "./Avatar";
 import { compact, exact } from "./format";
-import { BackSign, CrownSign, EyeSign, TicketSign } from "./icons";
+import { BackSign, CrownSign, EyeSign, HeartSign, RulesSign, TicketSign } from "./icons";
 
-export function RoomHead({ app, session, room, openBoards }: { app: App; session: Session; room: Room; openBoards: () => void }) {
+export function RoomHead({ app, session, room, openBoards, openRules }: {
+  app: App; session: Session; room: Room; openBoards: () => void; openRules: () => void;
+}) {
   const live = room.live.value;
   const following = session.following.value.has(room.id);
   return (
@@ -30,9 +32,11 @@ export function RoomHead({ app, session, room, openBoards }: { app: App; session
       <div class="room-facts">
         {live && <span class="on-air">Live</span>}
         <span title={`${exact(room.viewers.value)} watching`}><EyeSign /><b data-testid="viewers">{compact(room.viewers.value)}</b><span class="hidden"> watching</span></span>
+        <span title={`${exact(room.likes.value)} hearts`}><HeartSign /><b data-testid="likes">{compact(room.likes.value)}</b><span class="hidden"> hearts</span></span>
         <span title={`${exact(room.tickets.value)} tickets in this show`}><TicketSign /><b data-testid="tickets">{compact(room.tickets.value)}</b><span class="hidden"> tickets in this show</span></span>
         <button class="board-button" type="button" onClick={openBoards}><CrownSign />{room.contributors.standing.value.entries[0]?.user ?? "Boards"}</button>
       </div>
+      {room.house.role.value && <button class="icon-button rules-button" type="button" aria-label="House rules" title="House rules" data-testid="rules" onClick={openRules}><RulesSign /></button>}
     </div>
   );
 }

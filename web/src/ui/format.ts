@@ -27,3 +27,22 @@ export function since(startMs: number, nowMs: number): string {
   if (minutes < 1) return "just started";
   return minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+const clockTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const dayAndTime = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+const DAY_MS = 86_400_000;
+
+/** When something ends: 20:14, or Nov 24, 20:14 when that is not soon. */
+export function until(endMs: number): string {
+  return (endMs - Date.now() > DAY_MS ? dayAndTime : clockTime).format(endMs);
+}
+
+/** A length of time as people say it: 42 s, 7 min, 2 h 5 min. */
+export function remaining(ms: number): string {
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+}

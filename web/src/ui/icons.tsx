@@ -89,6 +89,17 @@ export const SendSign = () => <Sign><path d="M3.5 10h12M11 5l5 5-5 5" /></Sign>;
 export const CrownSign = () => <Sign><path d="m3 7 3.5 3L10 4.5 13.5 10 17 7l-1.5 8h-11L3 7Z" /></Sign>;
 export const CloseSign = () => <Sign><path d="m5.5 5.5 9 9m0-9-9 9" /></Sign>;
 
+export const RulesSign = () => (
+  <Sign><path d="M3 6h8m5 0h1M3 14h1m5 0h8" /><circle cx="13.500" cy="6" r="2.300" /><circle cx="6.500" cy="14" r="2.300" /></Sign>
+);
+export const PinSign = () => <Sign><path d="m11.5 3 5.500 5.500-2.200.4-3 3-.4 3.400L4.700 8.600l3.400-.4 3-3L11.500 3ZM7.500 12.500 3.500 16.500" /></Sign>;
+export const ShieldSign = () => <Sign><path d="M10 2.800 16 5v4.500c0 3.700-2.400 6.300-6 7.700-3.600-1.400-6-4-6-7.700V5l6-2.200Z" /></Sign>;
+export const MegaphoneSign = () => <Sign><path d="M3 8.500v3.500l9.500 3.500V5L3 8.500Zm9.500.5h2a1.800 1.800 0 0 1 0 3.500h-2M5.500 13v3.500H8V14" /></Sign>;
+
+/** A heart in a box of 24. */
+export const HEART_PATH = "M12 21.500 L3.800 13.400 C1.500 11.100 1.500 7.200 3.900 5 C6.200 2.900 9.800 3.100 12 6 C14.200 3.100 17.800 2.900 20.100 5 C22.500 7.200 22.500 11.100 20.200 13.400 Z";
+export const HeartSign = () => <svg class="sign heart" viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d={HEART_PATH} /></svg>;
+
 /** The house's mark: one light on one stage. */
 export const Mark = () => (
   <svg class="mark" viewBox="0 0 28 28" aria-hidden="true">

@@ -3,11 +3,11 @@ import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import type { Subscription } from "centrifuge";
 import { Notices } from "../../src/live/notices";
-import { PAINT_DELAY_MS } from "../../src/live/limits";
+import { ENTERED_STAY_MS, MISSED_STAY_MS, PAINT_DELAY_MS } from "../../src/live/limits";
 import { Outbox } from "../../src/live/outbox";
 import type { BoardEntry, ChatPublication, RoomEvent, RoomInfo } from "../../src/live/protocol";
 import { Room, type Host } from "../../src/live/room";
-import { gift, settled, TestClock, TestServer } from "./support";
+import { gift, settled, START_UNIX_MS, TestClock, TestServer } from "./support";
 
 const chat = (position: number, user = "bob"): ChatPublication => ({ type: "chat", position, time: 0, user, text: `${position}` });
 const info = (recent: RoomEvent[], more: Partial<RoomInfo> = {}): RoomInfo => ({
@@ -34,6 +34,7 @@ function setUp() {
   const say = (channel: string, event: string, context: object) => channels.get(channel)?.emit(event, context);
   return {
     clock, server, room,
+    left: (code: number, reason: string) => say("room:star", "unsubscribed", { code, reason }),
     subscribed: (context: { recovered?: boolean; wasRecovering?: boolean; data?: RoomInfo; epoch?: string }) =>
       say("room:star", "subscribed", { streamPosition: { epoch: context.epoch ?? "e", offset: 0 }, ...context }),
     published: (data: object) => say("room:star", "publication", { data }),
@@ -101,7 +102,7 @@ test("the_stage_follows_the_show", () => {
 test("publications_of_a_type_that_came_later_are_passed_over", async () => {
   const { subscribed, published, positions } = setUp();
   subscribed({ data: info([]) });
-  published({ type: "notice", position: 4, text: "hello" });
+  published({ type: "fireworks", position: 4, text: "hello" });
   published(chat(5));
   assert.deepEqual(await positions(), [5]);
 });
@@ -134,4 +135,91 @@ test("a_board_keeps_its_newest_position_and_a_new_connection_reads_it_afresh", a
   await reads()[1]?.answer({ entries: entries(2), period: "2026-11-21", position: 2 });
   await settled();
   assert.equal(score(), 2);
+});
+
+test("the_crowd_is_counted_and_its_hearts_rise", () => {
+  const { room, subscribed, published } = setUp();
+  subscribed({ data: info([], { likes: 40 }) });
+  published({ type: "counters", viewers: 9, likes: 60, tickets: 1 });
+  published({ type: "hearts", count: 7, users: ["bob"] });
+  room.like();
+  assert.deepEqual([room.viewers.value, room.likes.value, room.hearts.value], [9, 60, 8]);
+  published({ type: "live_ended", position: 6, time: 90, session: 1 });
+  published({ type: "live_started", position: 7, time: 91, session: 2, title: "" });
+  assert.equal(room.likes.value, 0);
+});
+
+test("who_came_in_is_said_for_a_while", async () => {
+  const { clock, room, subscribed, published } = setUp();
+  subscribed({ data: info([]) });
+  published({ type: "entered", users: ["bob"], more: 4 });
+  assert.deepEqual(room.entered.value?.users, ["bob"]);
+  await clock.pass(ENTERED_STAY_MS);
+  assert.equal(room.entered.value, undefined);
+});
+
+test("what_was_missed_adds_up_while_it_is_shown_and_then_starts_anew", async () => {
+  const { clock, room, subscribed, published } = setUp();
+  subscribed({ data: info([]) });
+  const lost = (skipped: object) => published({ type: "counters", viewers: 1, tickets: 0, skipped });
+  lost({ ephemeral: 400, state: 3 });
+  lost({ ephemeral: 12, chat: 1 });
+  assert.deepEqual(room.missed.value, { ephemeral: 412, chat: 1 });
+  await clock.pass(MISSED_STAY_MS);
+  lost({ state: 3 });
+  assert.equal(room.missed.value, undefined);
+  lost({ ephemeral: 2 });
+  assert.deepEqual(room.missed.value, { ephemeral: 2, chat: 0 });
+});
+
+test("orders_are_lines_of_the_story_and_the_rules_follow_them", async () => {
+  const { room, subscribed, published, positions } = setUp();
+  subscribed({ data: info([chat(3)], { slow_mode: 5 }) });
+  assert.equal(room.house.rules.value.slowModeSeconds, 5);
+  published({ type: "slow_mode", position: 4, time: 0, seconds: 30, by: "star" });
+  published({ type: "pinned", position: 5, time: 0, text: "hello", by: "star" });
+  published({ type: "muted", position: 6, time: 0, user: "ann", until: START_UNIX_MS + 60_000, by: "star" });
+  assert.deepEqual(await positions(), [3, 4, 6]);
+  assert.deepEqual([room.house.rules.value.slowModeSeconds, room.house.rules.value.pinned], [30, "hello"]);
+  assert.equal(room.house.mutedUntil.value, START_UNIX_MS + 60_000);
+});
+
+test("who_is_sent_out_knows_why_and_may_come_back", () => {
+  const { room, subscribed, published, left } = setUp();
+  subscribed({ data: info([]) });
+  published({ type: "kicked", position: 4, time: 0, user: "ann", by: "star" });
+  left(2_000, "unsubscribed");
+  const why = () => room.house.out.value?.why;
+  assert.equal(why(), "kicked");
+  subscribed({ data: info([]) });
+  assert.equal(why(), undefined);
+  left(460, "you are banned from this room");
+  assert.equal(why(), "banned");
+  subscribed({ data: info([]) });
+  left(2_000, "unsubscribed");
+  assert.equal(why(), "other");
+});
+
+test("slow_mode_counts_from_the_accepted_message_and_not_for_those_in_charge", async () => {
+  const { clock, server, room, subscribed } = setUp();
+  subscribed({ data: info([], { slow_mode: 10 }) });
+  void room.say("one");
+  assert.equal(room.house.mayNextSayAt.value, 0);
+  await clock.pass(50);
+  await server.sent.find(({ method }) => method === "chat.send")?.answer({ position: 7 });
+  assert.equal(room.house.mayNextSayAt.value, 10_050);
+  subscribed({ data: info([], { slow_mode: 10, moderators: ["ann"] }) });
+  await clock.pass(20_000);
+  room.house.spoke();
+  assert.equal(room.house.mayNextSayAt.value, 10_050);
+});
+
+test("refused_words_come_back_to_the_writer", async () => {
+  const { server, room, subscribed } = setUp();
+  subscribed({ data: info([]) });
+  void room.say("something rude");
+  await server.sent.find(({ method }) => method === "chat.send")?.fail(460);
+  assert.deepEqual([room.returned.value, room.pendingChat.value.length], ["something rude", 0]);
+  room.takeBack();
+  assert.equal(room.returned.value, undefined);
 });

@@ -4,12 +4,19 @@ import type { Clock } from "../../src/live/clock";
 import type { Rpc } from "../../src/live/outbox";
 import type { GiftPublication } from "../../src/live/protocol";
 
+/** What the test's clock calls the time when it starts. */
+export const START_UNIX_MS = 1_795_000_000_000;
+
 export class TestClock implements Clock {
   #now = 0;
   #timers: { at: number; callback: () => void }[] = [];
 
   now(): number {
     return this.#now;
+  }
+
+  unix(): number {
+    return START_UNIX_MS + this.#now;
   }
 
   after(delayMs: number, callback: () => void): () => void {
