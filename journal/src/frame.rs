@@ -178,10 +178,34 @@ fn text_end(frame: &[u8]) -> usize {
 }
 
 /// The stream of a frame that was checked.
-pub(crate) fn stream(frame: &[u8]) -> (StreamKind, &str) {
-    let key = &frame[HEAD_BYTES..HEAD_BYTES + usize::from(frame[KEY_LENGTH_AT])];
-    let kind = StreamKind::from_number(frame[KIND_AT]).unwrap_or(StreamKind::Viewer);
-    (kind, std::str::from_utf8(key).unwrap_or_default())
+pub(crate) fn stream(frame: &[u8]) -> StreamId {
+    let names = names(frame);
+    let kind = StreamKind::from_number(names.kind).unwrap_or(StreamKind::Viewer);
+    StreamId::new(kind, std::str::from_utf8(names.key).unwrap_or_default())
+}
+
+/// What a record is found by, as bytes.
+pub(crate) struct Names<'a> {
+    pub(crate) kind: u8,
+    pub(crate) key: &'a [u8],
+    pub(crate) command: Option<&'a [u8]>,
+    pub(crate) version: u64,
+}
+
+/// What the record at the start of `bytes` is found by; it was checked.
+pub(crate) fn names(bytes: &[u8]) -> Names<'_> {
+    let key_end = HEAD_BYTES + usize::from(bytes[KEY_LENGTH_AT]);
+    let actor_end = key_end + usize::from(bytes[ACTOR_LENGTH_AT]);
+    let command = match u16_at(bytes, COMMAND_LENGTH_AT) {
+        NO_COMMAND => None,
+        length => Some(&bytes[actor_end..actor_end + usize::from(length)]),
+    };
+    Names {
+        kind: bytes[KIND_AT],
+        key: &bytes[HEAD_BYTES..key_end],
+        command,
+        version: u64_at(bytes, VERSION_AT),
+    }
 }
 
 /// Reads a frame that was checked. (What cannot be after the check reads as nothing, so that this cannot panic.)

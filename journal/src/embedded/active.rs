@@ -3,17 +3,19 @@
 //! It is a pure fold of the segment, and what the segment's index file is made from. It holds places, never records; it
 //! must be fed durable batches only, in order.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
-use compact_str::CompactString;
 use domain::{StreamId, StreamKind};
-use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
-use crate::{JournalId, RecordRef, frame};
+use crate::{JournalId, frame};
+
+use super::commands::Commands;
 
 /// Locks that readers and the publisher share; a power of two.
 const PARTS: usize = 64;
+/// Bytes of a small record, to guess how many a batch holds.
+const RECORD_BYTES_GUESS: usize = 128;
 
 /// Hashes of streams and commands, seeded by the journal's id so that nobody outside can aim for collisions.
 #[derive(Debug, Clone, Copy)]
@@ -25,35 +27,37 @@ impl Hashing {
     }
 
     pub(crate) fn stream(self, kind: StreamKind, key: &str) -> u64 {
-        xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), self.0 ^ kind as u64)
+        self.key(kind as u8, key.as_bytes())
     }
 
-    pub(crate) fn command(self, stream_hash: u64, command_id: &str) -> u64 {
-        xxhash_rust::xxh3::xxh3_64_with_seed(command_id.as_bytes(), self.0 ^ stream_hash)
+    fn key(self, kind: u8, key: &[u8]) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(key, self.0 ^ u64::from(kind))
+    }
+
+    pub(crate) fn command(self, stream_hash: u64, command_id: &[u8]) -> u64 {
+        xxhash_rust::xxh3::xxh3_64_with_seed(command_id, self.0 ^ stream_hash)
     }
 }
 
 /// The records of one stream in one segment: consecutive versions, so the place follows from the version.
-#[derive(Debug, Default)]
-pub(crate) struct StreamSlots {
-    pub(crate) hash: u64,
-    pub(crate) first_version: u64,
-    pub(crate) offsets: Vec<u32>,
+#[derive(Debug)]
+struct StreamSlots {
+    hash: u64,
+    stream: StreamId,
+    first_version: u64,
+    offsets: Vec<u32>,
 }
 
 impl StreamSlots {
-    pub(crate) fn last_version(&self) -> u64 {
+    fn last_version(&self) -> u64 {
         self.first_version + self.offsets.len() as u64 - 1
     }
 }
 
 #[derive(Default)]
 struct Part {
-    streams: HashMap<StreamId, StreamSlots, RandomState>,
-    /// First record of a command, by hash.
-    commands: HashMap<u64, u32, RandomState>,
-    /// Further records of the same hash: later ones of the same command, or another command altogether.
-    more_commands: HashMap<u64, Vec<u32>, RandomState>,
+    streams: HashTable<StreamSlots>,
+    commands: Commands,
 }
 
 /// See the module.
@@ -91,14 +95,12 @@ impl ActiveIndex {
     /// Takes in one batch of records, which are checked. An impossible version is an error: the records are wrong then.
     /// Records are taken part by part: each lock is taken once, and what is near in memory is touched together.
     pub(crate) fn add(&self, place: BatchPlace, records: &[u8]) -> std::result::Result<(), String> {
-        for run in self.by_part(records).chunk_by(|a, b| a.part == b.part) {
+        for run in self.by_part(records).chunk_by(|a, b| a.part() == b.part()) {
             let mut part = self.part(run[0].stream_hash);
             for found in run {
-                let record = frame::read(&records[found.at as usize..found.end as usize], 0);
                 part.add(
-                    self.hashing,
-                    &record,
-                    found.stream_hash,
+                    found,
+                    &records[found.at as usize..],
                     place.payload_offset + found.at,
                 )?;
             }
@@ -110,21 +112,21 @@ impl ActiveIndex {
 
     /// The records, those of one part together, each part's in order.
     fn by_part(&self, records: &[u8]) -> Vec<Found> {
-        let (mut found, mut counts) = (Vec::new(), [0usize; PARTS]);
+        let (mut found, mut counts) = (Vec::with_capacity(records.len() / RECORD_BYTES_GUESS), [0; PARTS]);
         let mut at = 0;
         while at < records.len() {
-            let end = at + frame::length(&records[at..]);
-            let (kind, key) = frame::stream(&records[at..end]);
-            let stream_hash = self.hashing.stream(kind, key);
-            let part = part_of(stream_hash);
-            counts[part] += 1;
-            found.push(Found {
-                at: at as u32,
-                end: end as u32,
-                part: part as u32,
+            let bytes = &records[at..];
+            let names = frame::names(bytes);
+            let stream_hash = self.hashing.key(names.kind, names.key);
+            let one = Found {
                 stream_hash,
-            });
-            at = end;
+                command_hash: names.command.map(|id| self.hashing.command(stream_hash, id)),
+                version: names.version,
+                at: at as u32,
+            };
+            counts[one.part()] += 1;
+            found.push(one);
+            at += frame::length(bytes);
         }
         let mut next = [0; PARTS];
         for part in 1..PARTS {
@@ -132,7 +134,7 @@ impl ActiveIndex {
         }
         let mut sorted = vec![Found::default(); found.len()];
         for one in found {
-            let place = &mut next[one.part as usize];
+            let place = &mut next[one.part()];
             sorted[*place] = one;
             *place += 1;
         }
@@ -141,7 +143,8 @@ impl ActiveIndex {
 
     /// The last version of a stream here.
     pub(crate) fn last_version(&self, hash: u64, stream: &StreamId) -> Option<u64> {
-        self.part(hash).streams.get(stream).map(StreamSlots::last_version)
+        let part = self.part(hash);
+        part.slots(hash, stream).map(StreamSlots::last_version)
     }
 
     /// Where up to `limit` records of a stream stand that are above a version; with the first version here.
@@ -153,7 +156,7 @@ impl ActiveIndex {
         limit: usize,
     ) -> Option<(u64, Vec<u32>)> {
         let part = self.part(hash);
-        let slots = part.streams.get(stream)?;
+        let slots = part.slots(hash, stream)?;
         let skipped = ((after + 1).saturating_sub(slots.first_version) as usize).min(slots.offsets.len());
         let wanted = &slots.offsets[skipped..];
         Some((slots.first_version, wanted[..limit.min(wanted.len())].to_vec()))
@@ -161,13 +164,7 @@ impl ActiveIndex {
 
     /// Where records stand whose command has this hash, in order.
     pub(crate) fn command(&self, stream_hash: u64, command_hash: u64) -> Vec<u32> {
-        let part = self.part(stream_hash);
-        let Some(first) = part.commands.get(&command_hash) else {
-            return Vec::new();
-        };
-        let mut offsets = vec![*first];
-        offsets.extend(part.more_commands.get(&command_hash).into_iter().flatten());
-        offsets
+        self.part(stream_hash).commands.find(command_hash)
     }
 
     /// Where the batch begins that holds a sequence.
@@ -182,18 +179,12 @@ impl ActiveIndex {
         let mut sorted = Sorted::default();
         for part in &self.parts {
             let part = part.lock().unwrap_or_else(PoisonError::into_inner);
-            for slots in part.streams.values() {
+            for slots in &part.streams {
                 sorted
                     .streams
                     .push((slots.hash, slots.first_version, slots.offsets.clone()));
             }
-            sorted
-                .commands
-                .extend(part.commands.iter().map(|(hash, offset)| (*hash, *offset)));
-            let more = part.more_commands.iter();
-            sorted
-                .commands
-                .extend(more.flat_map(|(hash, offsets)| offsets.iter().map(|o| (*hash, *o))));
+            part.commands.copy_to(&mut sorted.commands);
         }
         sorted.streams.sort_unstable();
         sorted.commands.sort_unstable();
@@ -207,45 +198,55 @@ impl ActiveIndex {
 }
 
 impl Part {
-    fn add(
-        &mut self,
-        hashing: Hashing,
-        record: &RecordRef<'_>,
-        stream_hash: u64,
-        offset: u32,
-    ) -> std::result::Result<(), String> {
-        let stream = StreamId {
-            kind: record.kind,
-            key: CompactString::new(record.key),
+    fn slots(&self, hash: u64, stream: &StreamId) -> Option<&StreamSlots> {
+        self.streams
+            .find(hash, |slots| slots.hash == hash && slots.stream == *stream)
+    }
+
+    fn add(&mut self, found: &Found, record: &[u8], offset: u32) -> std::result::Result<(), String> {
+        let names = frame::names(record);
+        let hash = found.stream_hash;
+        let same = |slots: &StreamSlots| {
+            let stream = (slots.stream.kind as u8, slots.stream.key.as_bytes());
+            slots.hash == hash && stream == (names.kind, names.key)
         };
-        let slots = self.streams.entry(stream).or_default();
-        if slots.offsets.is_empty() {
-            (slots.hash, slots.first_version) = (stream_hash, record.version);
-        } else if slots.last_version() + 1 != record.version {
-            let (last, version) = (slots.last_version(), record.version);
+        let slots = self.streams.entry(hash, same, |slots| slots.hash);
+        let slots = slots.or_insert_with(|| StreamSlots {
+            hash,
+            stream: frame::stream(record),
+            first_version: found.version,
+            offsets: Vec::new(),
+        });
+        let slots = slots.into_mut();
+        let wanted = slots.first_version + slots.offsets.len() as u64;
+        if found.version != wanted {
+            let (last, version) = (wanted - 1, found.version);
             return Err(format!(
                 "version {version} of {} follows version {last}",
-                record.stream()
+                slots.stream
             ));
         }
         slots.offsets.push(offset);
-        if let Some(id) = record.command_id {
-            let command = hashing.command(stream_hash, id);
-            if *self.commands.entry(command).or_insert(offset) != offset {
-                self.more_commands.entry(command).or_default().push(offset);
-            }
+        if let Some(command) = found.command_hash {
+            self.commands.add(command, offset);
         }
         Ok(())
     }
 }
 
-/// Where one record of a batch stands, and whose it is.
+/// Where one record of a batch stands, and what it is found by.
 #[derive(Debug, Clone, Copy, Default)]
 struct Found {
-    at: u32,
-    end: u32,
-    part: u32,
     stream_hash: u64,
+    command_hash: Option<u64>,
+    version: u64,
+    at: u32,
+}
+
+impl Found {
+    fn part(&self) -> usize {
+        part_of(self.stream_hash)
+    }
 }
 
 fn part_of(stream_hash: u64) -> usize {

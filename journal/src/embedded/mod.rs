@@ -4,6 +4,7 @@
 //! failed write or sync poisons the writer: no retry, no later acknowledgement. `docs/journal-format.md` has the bytes.
 
 mod active;
+mod commands;
 mod core;
 mod filter;
 mod layout;

@@ -291,7 +291,7 @@ impl Segment {
 
     /// The first record here that a command left in a stream.
     pub(crate) fn command(&self, stream: &StreamId, stream_hash: u64, id: &str) -> Result<Option<Record>> {
-        let hash = self.hashing.command(stream_hash, id);
+        let hash = self.hashing.command(stream_hash, id.as_bytes());
         let offsets = match self.in_use() {
             Some(active) => active.command(stream_hash, hash),
             None => self.ask(|index| index.command(hash))?,
