@@ -7,11 +7,12 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use actix_web::App;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use actors::{Actors, House};
 use anyhow::{Context, Result, bail};
-use gateway::{Gateway, Hub};
+use gateway::Gateway;
+use gateway::ws::Front;
 use journal::Reader;
 use journal::embedded::{Embedded, EmbeddedWriter, Options};
 use projections::{FjallStore, Runner, RunnerThread, UtcOffset, ViewsHandle};
@@ -29,7 +30,7 @@ use crate::tokens::Verifier;
 
 /// Between two looks at whether the views have caught up, or the journal has failed.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
-/// How long the web server waits for its sockets after all were told to close.
+/// How long sockets may take to answer their close frame, and then requests under way to end.
 const SHUTDOWN_SECONDS: u64 = 2;
 /// A client that takes nothing for so long is dropped; its SDK recovers.
 const READER_PATIENCE: Duration = Duration::from_secs(30);
@@ -43,7 +44,7 @@ pub struct Server {
     /// Only to be closed, and asked whether it failed: to append is the actors' power.
     journal: Arc<EmbeddedWriter>,
     actors: Actors,
-    hub: Arc<Hub>,
+    gateway: Gateway<LivehouseBackend>,
     views: RunnerThread,
     broadcast: JoinHandle<()>,
     pulse: AbortHandle,
@@ -75,7 +76,7 @@ impl Server {
         let catalogue = Arc::new(config.catalogue()?);
         let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
         let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
-        let hub = Hub::new();
+        let hub = gateway::Hub::new();
 
         let (broadcaster, broadcast) = Broadcaster::start(hub.clone())?;
         let boards = broadcaster.changed_boards();
@@ -98,13 +99,13 @@ impl Server {
         let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let backend = Arc::new(LivehouseBackend::new(platform.clone(), verifier));
-        let gateway = Gateway::new(gateway_config(config), hub.clone(), backend);
-        let (address, server) = listen(config, gateway, platform, metrics, dev)?;
+        let gateway = Gateway::new(gateway_config(config), hub, backend);
+        let (address, server) = listen(config, gateway.clone(), platform, metrics, dev)?;
         Ok(Self {
             address,
             journal,
             actors,
-            hub,
+            gateway,
             views: runner,
             broadcast,
             pulse,
@@ -145,7 +146,14 @@ impl Server {
 
     /// Stops in order: no new sockets; those there are closed with 3001; what was begun ends; the journal is closed.
     pub async fn stop(self) -> Result<()> {
-        self.hub.shutdown(CLOSE_SPREAD).await;
+        self.gateway.hub().shutdown(CLOSE_SPREAD).await;
+        let patience = Duration::from_secs(SHUTDOWN_SECONDS);
+        if !self.gateway.drained(patience).await {
+            tracing::info!(
+                sockets = self.gateway.sockets(),
+                "did not answer their close frame and are dropped"
+            );
+        }
         self.web.stop(true).await;
         self.web_task.await.context("the web server ended badly")??;
         self.pulse.abort();
@@ -198,18 +206,18 @@ fn listen(
     };
     let app = move || {
         App::new().configure(|app| {
-            gateway::ws::configure(app, &gateway);
+            gateway::ws::configure(app);
             http::configure(app, platform.clone(), ready, metrics.clone(), dev.clone());
         })
     };
-    let server = HttpServer::new(app)
-        .on_connect(|connection, _| gateway::ws::limit_unread(connection, READER_PATIENCE))
-        .disable_signals()
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .bind(config.listen)
+    let listener = gateway::ws::bind(config.listen)
         .with_context(|| format!("cannot listen on {}: choose another with --listen", config.listen))?;
-    let address = server.addrs().first().copied().context("no address was bound")?;
-    Ok((address, server.run()))
+    let address = listener.local_addr().context("no address was bound")?;
+    let server = Front::new(gateway)
+        .reader_patience(READER_PATIENCE)
+        .shutdown_timeout_seconds(SHUTDOWN_SECONDS)
+        .listen(listener, app)?;
+    Ok((address, server))
 }
 
 fn actors_config(config: &Config) -> Result<actors::Config> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpServer};
+use actix_web::App;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use gateway::{
@@ -39,12 +39,14 @@ fn serve() -> std::net::SocketAddr {
     std::thread::spawn(move || {
         actix_web::rt::System::new().block_on(async move {
             let gateway = Gateway::new(Config::default(), Hub::new(), Arc::new(Echo));
-            let server = HttpServer::new(move || App::new().configure(|c| ws::configure(c, &gateway)))
+            let listener = ws::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+            sender
+                .send(listener.local_addr().expect("bound"))
+                .expect("main waits");
+            let server = ws::Front::new(gateway)
                 .workers(1)
-                .bind(("127.0.0.1", 0))
-                .expect("a free port");
-            sender.send(server.addrs()[0]).expect("main waits");
-            server.run().await.expect("serves");
+                .listen(listener, || App::new().configure(ws::configure));
+            server.expect("listens").await.expect("serves");
         });
     });
     receiver.recv().expect("the server starts")

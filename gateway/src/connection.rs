@@ -7,8 +7,9 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -18,7 +19,7 @@ use crate::calls;
 use crate::error::Disconnect;
 use crate::gateway::Gateway;
 use crate::limits::{FRAME_BYTES_TARGET, ROUNDS_PER_WAKE_MAX};
-use crate::peer::{Notice, Peer};
+use crate::peer::{Line, Notice, Peer, Rest};
 use crate::protocol::Format;
 use crate::session::{Answer, Call, Effect, Session};
 use crate::stats::{Losses, Stats};
@@ -41,6 +42,8 @@ pub(crate) enum Inbound {
 pub(crate) enum Outbound {
     /// Write one message.
     Frame(Bytes),
+    /// Write the rest of a message that the hub began to write.
+    Rest(Rest),
     /// Write a close frame, and that was all.
     Close(Disconnect),
     /// Drop the socket.
@@ -91,6 +94,35 @@ impl<B: Backend> Connection<B> {
         self.gateway.hub().stats()
     }
 
+    /// How long the peer may take to answer a close frame.
+    pub(crate) fn close_wait(&self) -> Duration {
+        self.gateway.config().close_wait
+    }
+
+    /// Publications may be written straight to this, whenever [`Connection::poll`] was the last to be called and had
+    /// nothing to do.
+    pub(crate) fn set_line(&self, line: Option<Arc<dyn Line>>) {
+        self.peer.set_line(line);
+    }
+
+    /// The transport is about to write something of its own; a message that the hub began to write comes first.
+    pub(crate) fn claim(&self) -> Option<Outbound> {
+        self.peer.claim().map(Outbound::Rest)
+    }
+
+    /// For a transport whose socket takes nothing at present: only an order to close counts, and ends the connection
+    /// at once. What was to be written before goes out if the socket takes it in time.
+    pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
+        if self.peer.stall(cx.waker()) {
+            return Poll::Pending;
+        }
+        self.take_orders();
+        self.perform();
+        let why = self.closing.clone().unwrap_or(Disconnect::CONNECTION_CLOSED);
+        self.finish();
+        Poll::Ready(why)
+    }
+
     /// Works until there is something to write or nothing to do. `read` is asked for a message only when the session
     /// can take one: a client that asks faster than it is answered waits in its own socket.
     pub(crate) fn poll(
@@ -98,6 +130,9 @@ impl<B: Backend> Connection<B> {
         cx: &mut Context<'_>,
         mut read: impl FnMut(&mut Context<'_>) -> Poll<Inbound>,
     ) -> Poll<Outbound> {
+        if let Some(rest) = self.claim() {
+            return Poll::Ready(rest);
+        }
         loop {
             let mut rounds = 0;
             while self.closing.is_none() && self.round(cx, &mut read) {
@@ -154,7 +189,7 @@ impl<B: Backend> Connection<B> {
             match read(cx) {
                 Poll::Ready(Inbound::Message(message)) => {
                     Stats::add(&self.stats().messages_received, 1);
-                    self.session.frame(message);
+                    self.session.frame(message, now);
                     progress = true;
                 }
                 Poll::Ready(Inbound::Failed(why)) => {
@@ -169,6 +204,8 @@ impl<B: Backend> Connection<B> {
             }
         }
         self.perform();
+        let throttled = self.session.take_throttled();
+        Stats::add(&self.stats().commands_throttled, throttled.into());
         progress
     }
 
@@ -273,13 +310,10 @@ impl<B: Backend> Connection<B> {
     }
 
     fn take_frame(&mut self) -> Option<Bytes> {
-        let mut frame = BytesMut::new();
-        if !self.peer.drain(&mut frame, FRAME_BYTES_TARGET) {
-            return None;
-        }
+        let frame = self.peer.next_frame(FRAME_BYTES_TARGET)?;
         Stats::add(&self.stats().messages_sent, 1);
         Stats::add(&self.stats().bytes_sent, frame.len() as u64);
-        Some(frame.freeze())
+        Some(frame)
     }
 
     /// Output goes out before the close frame, except to those who cannot take it.

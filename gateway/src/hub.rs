@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use crate::error::{Disconnect, Unsubscribe};
 use crate::limits;
 use crate::outbox::{Gap, Verdict};
-use crate::peer::{Attachment, Peer, lock, wake};
+use crate::peer::{Attachment, Peer, Written, lock, wake};
 use crate::protocol::{Format, Push, encode_push};
 use crate::publication::{Class, ClientInfo, PresenceStats, Publication};
 use crate::stats::{Losses, Stats};
@@ -360,6 +360,7 @@ impl Hub {
         }
         let mut losses = Losses::default();
         let (mut taken, mut wakers, mut lost) = (0, Vec::new(), Vec::new());
+        let mut written = Written::default();
         let mut members = lock(&channel.members);
         for slot in 0..members.slots.len() {
             let Some(member) = &members.slots[slot] else {
@@ -368,6 +369,8 @@ impl Hub {
             let peer = &member.peer;
             let offered = peer.offer(&channel, class, offset, encoded.get(peer.format), &mut losses);
             wakers.extend(offered.waker);
+            written.frames += offered.written.frames;
+            written.bytes += offered.written.bytes;
             match offered.verdict {
                 Verdict::Taken => taken += 1,
                 Verdict::Lost => {
@@ -380,6 +383,8 @@ impl Hub {
         drop(members);
         wakers.into_iter().for_each(|waker| wake(Some(waker)));
         Stats::add(&self.stats.deliveries, taken as u64);
+        Stats::add(&self.stats.messages_sent, written.frames);
+        Stats::add(&self.stats.bytes_sent, written.bytes);
         Stats::add(&self.stats.lost_durable_subscriptions, lost.len() as u64);
         self.stats.losses(&losses);
         for (format, left) in lost {

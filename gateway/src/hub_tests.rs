@@ -1,6 +1,5 @@
 //! The hub's promises, with peers but without sockets.
 
-use bytes::BytesMut;
 use serde_json::{Value, json};
 
 use super::*;
@@ -84,9 +83,7 @@ impl Bench {
 }
 
 fn drained(peer: &Peer) -> Bytes {
-    let mut frame = BytesMut::new();
-    peer.drain(&mut frame, usize::MAX);
-    frame.freeze()
+    peer.next_frame(usize::MAX).unwrap_or_default()
 }
 
 fn pushes(peer: &Peer) -> Vec<Value> {

@@ -46,11 +46,43 @@ pub const SUBSCRIBE_BUFFER_BYTES_MAX: usize = 262_144;
 /// Backend calls one connection may have under way; at the bound its socket is not read until one is answered.
 pub const COMMANDS_IN_FLIGHT_MAX: usize = 128;
 
+/// Connections the system keeps that were not accepted yet; more are not answered, and their clients try again.
+pub const CONNECTIONS_WAITING_MAX: i32 = 4_096;
+
+/// Bytes read from a socket at once, on the stack; what is more is read in the next round.
+pub const READ_BYTES_AT_ONCE: usize = 8_192;
+
+/// Frames one wake-up of a socket may write before others get their turn.
+pub const FRAMES_PER_WAKE_MAX: usize = 16;
+
 /// Rounds of work one wake-up of a connection may do before others get their turn.
 pub const ROUNDS_PER_WAKE_MAX: usize = 64;
 
 /// Open sockets; one more upgrade is answered with 503 and `Retry-After`.
 pub const CONNECTIONS_MAX: usize = 100_000;
+
+/// Open connections of one address (IPv6: of one /64); one more is answered with 429 and `Retry-After`. Whole villages
+/// stand behind a carrier's address. 0 = no limit.
+pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1_000;
+
+/// New connections per second, with a burst of two seconds' worth; more are answered with 503 and `Retry-After`, their
+/// SDKs come back after a random pause. 0 = no limit.
+pub const HANDSHAKES_PER_SECOND_MAX: u32 = 5_000;
+
+/// The same for one address, with a burst of ten seconds' worth; more are answered with 429. 0 = no limit.
+pub const HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX: u32 = 100;
+
+/// Addresses remembered; at the bound those who have no connection open are forgotten.
+pub const ADDRESSES_REMEMBERED_MAX: usize = 200_000;
+
+/// Commands of one connection per second in the long run; one more is answered with error 111. 0 = no limit.
+pub const COMMANDS_PER_SECOND_MAX: u32 = 50;
+
+/// Commands one connection may send at once after a rest: enough to subscribe to every channel it may have.
+pub const COMMANDS_BURST: u32 = 300;
+
+/// Error 111 so often at once, and then once more a second, is forgiven; beyond, the connection is closed with 3013.
+pub const REFUSED_COMMANDS_BURST: u32 = 200;
 
 /// Subscriptions of one connection, server-side ones included; one more is answered with error 106.
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 128;
@@ -71,4 +103,6 @@ const _: () = assert!(FRAME_BYTES_TARGET + PUBLICATION_BYTES_MAX * 2 < FRAME_BYT
 const _: () = assert!(RECOVERY_REPLY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(HISTORY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= OUTBOX_BYTES_MAX);
+const _: () = assert!(COMMANDS_BURST as usize > 2 * CHANNELS_PER_CONNECTION_MAX);
+const _: () = assert!(CONNECTIONS_MAX < ADDRESSES_REMEMBERED_MAX);
 const _: () = assert!(SUBSCRIBE_BUFFER_BYTES_MAX < OUTBOX_BYTES_MAX);

@@ -195,6 +195,24 @@ impl Outbox {
         self.feeds.clear();
     }
 
+    /// Takes what waits as one frame of about `bytes_target`, at least one object; a single object is not copied.
+    /// `None` = nothing waits.
+    pub(crate) fn next_frame(&mut self, format: Format, bytes_target: usize) -> Option<Bytes> {
+        if self.queue.len() == 1
+            && let Some(entry) = self.queue.front_mut()
+            && !entry.encoded.is_empty()
+        {
+            let encoded = std::mem::take(&mut entry.encoded);
+            self.bytes -= encoded.len();
+            self.queue.pop_front();
+            self.front += 1;
+            return Some(encoded);
+        }
+        let mut frame = BytesMut::new();
+        self.drain(format, &mut frame, bytes_target)
+            .then(|| frame.freeze())
+    }
+
     /// Moves what waits into one frame of about `bytes_target`, at least one object. False = nothing waits.
     pub(crate) fn drain(&mut self, format: Format, frame: &mut BytesMut, bytes_target: usize) -> bool {
         while let Some(entry) = self.queue.front() {

@@ -1,22 +1,69 @@
 //! One connection as the hub sees it: its outbox, what it is attached to, and what the connection's own task must be
 //! told. Locked for moments only; never held while anything is encoded or awaited. Lock order: channel, then peer.
 
+use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::config::Config;
 use crate::error::{Disconnect, Unsubscribe};
 use crate::hub::Channel;
+use crate::limits::FRAME_BYTES_TARGET;
 use crate::outbox::{Gap, Outbox, Verdict};
 use crate::protocol::{Format, Push, encode_push};
 use crate::publication::Class;
 use crate::stats::Losses;
+use crate::ws::Head;
 
 /// Locks, also after a panic elsewhere: every critical section here leaves the data whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A socket that any thread may write to while its own task has nothing to write.
+pub trait Line: std::fmt::Debug + Send + Sync {
+    /// Writes what the socket takes at once; `WouldBlock` = nothing.
+    fn try_write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
+}
+
+/// What is left of a frame of which a part was written by the hub.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) payload: Bytes,
+    /// Bytes that are out, the frame's head included.
+    pub(crate) written: usize,
+}
+
+/// What the connection's task is doing.
+#[derive(Debug)]
+enum Task {
+    /// It will look again by itself.
+    Awake,
+    /// It has nothing to do: who adds something writes it or wakes it.
+    Idle(Waker),
+    /// Its socket takes nothing: only a close order is worth waking it for.
+    Stalled(Waker),
+}
+
+impl Task {
+    fn take_idle(&mut self) -> Option<Waker> {
+        match std::mem::replace(self, Self::Awake) {
+            Self::Idle(waker) => Some(waker),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<Waker> {
+        match std::mem::replace(self, Self::Awake) {
+            Self::Idle(waker) | Self::Stalled(waker) => Some(waker),
+            Self::Awake => None,
+        }
+    }
 }
 
 /// Something the hub did to a connection that its session must follow.
@@ -51,13 +98,24 @@ struct Inner {
     attachments: Vec<Attachment>,
     notices: Vec<Notice>,
     close: Option<Disconnect>,
-    waker: Option<Waker>,
+    task: Task,
+    line: Option<Arc<dyn Line>>,
+    rest: Option<Rest>,
 }
 
 /// What happened to one copy of a publication.
 pub(crate) struct Offered {
     pub(crate) verdict: Verdict,
     pub(crate) waker: Option<Waker>,
+    /// Payload bytes written to the socket at once, and in how many frames.
+    pub(crate) written: Written,
+}
+
+/// Frames that were written to a socket by whoever published.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) frames: u64,
+    pub(crate) bytes: u64,
 }
 
 impl Peer {
@@ -70,9 +128,24 @@ impl Peer {
                 attachments: Vec::new(),
                 notices: Vec::new(),
                 close: None,
-                waker: None,
+                task: Task::Awake,
+                line: None,
+                rest: None,
             }),
         })
+    }
+
+    /// From now on publications may be written straight to the socket.
+    pub(crate) fn set_line(&self, line: Option<Arc<dyn Line>>) {
+        lock(&self.inner).line = line;
+    }
+
+    /// Called by the connection's task each time it begins to work: until it sleeps again nobody else writes to its
+    /// socket. What the hub had begun to write has to be finished first.
+    pub(crate) fn claim(&self) -> Option<Rest> {
+        let mut inner = lock(&self.inner);
+        inner.task = Task::Awake;
+        inner.rest.take()
     }
 
     /// Called by the connection's task each time it has nothing to do: who adds something wakes it once.
@@ -81,10 +154,17 @@ impl Peer {
         if inner.outbox.bytes() > 0 || !inner.notices.is_empty() || inner.close.is_some() {
             return false;
         }
-        match &mut inner.waker {
-            Some(known) => known.clone_from(waker),
-            empty => *empty = Some(waker.clone()),
+        inner.task = Task::Idle(waker.clone());
+        true
+    }
+
+    /// Called by the connection's task when its socket takes nothing: only an order to close wakes it.
+    pub(crate) fn stall(&self, waker: &Waker) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.close.is_some() {
+            return false;
         }
+        inner.task = Task::Stalled(waker.clone());
         true
     }
 
@@ -120,7 +200,7 @@ impl Peer {
         inner.outbox.close_feed(attachment.channel.id);
         let waker = why.and_then(|why| {
             inner.tell_unsubscribed(self.format, &attachment.channel.name, why);
-            inner.waker.take()
+            inner.task.take_idle()
         });
         drop(inner);
         wake(waker);
@@ -130,10 +210,13 @@ impl Peer {
     pub(crate) fn detach_all(&self) -> Vec<Attachment> {
         let mut inner = lock(&self.inner);
         inner.outbox.clear();
-        inner.waker = None;
+        inner.task = Task::Awake;
+        inner.line = None;
         std::mem::take(&mut inner.attachments)
     }
 
+    /// Queues a publication and, if the connection's task has nothing to do, writes it to the socket right here: a
+    /// system call, but no other thread needs to wake up. Only what the socket does not take is left to the task.
     pub(crate) fn offer(
         &self,
         channel: &Channel,
@@ -144,15 +227,20 @@ impl Peer {
     ) -> Offered {
         let mut inner = lock(&self.inner);
         let verdict = inner.outbox.publish(channel.id, class, offset, encoded, losses);
+        let mut written = Written::default();
         let waker = match verdict {
-            Verdict::Taken => inner.waker.take(),
+            Verdict::Taken => inner.deliver(self.format, &mut written),
             Verdict::Lost => {
                 inner.give_up(self.format, channel);
-                inner.waker.take()
+                inner.task.take()
             }
             Verdict::Dropped | Verdict::Unknown => None,
         };
-        Offered { verdict, waker }
+        Offered {
+            verdict,
+            waker,
+            written,
+        }
     }
 
     pub(crate) fn push_recovered(&self, channel: u64, offset: u64, encoded: Bytes) {
@@ -194,7 +282,7 @@ impl Peer {
     pub(crate) fn close(&self, why: Disconnect) {
         let mut inner = lock(&self.inner);
         inner.close.get_or_insert(why);
-        let waker = inner.waker.take();
+        let waker = inner.task.take();
         drop(inner);
         wake(waker);
     }
@@ -213,12 +301,37 @@ impl Peer {
         lock(&self.inner).outbox.bytes()
     }
 
-    pub(crate) fn drain(&self, frame: &mut BytesMut, bytes_target: usize) -> bool {
-        lock(&self.inner).outbox.drain(self.format, frame, bytes_target)
+    pub(crate) fn next_frame(&self, bytes_target: usize) -> Option<Bytes> {
+        lock(&self.inner).outbox.next_frame(self.format, bytes_target)
     }
 }
 
 impl Inner {
+    /// Writes what waits, as far as the socket takes it; returns whom to wake if that was not all.
+    fn deliver(&mut self, format: Format, written: &mut Written) -> Option<Waker> {
+        let (Task::Idle(_), Some(line)) = (&self.task, &self.line) else {
+            return self.task.take_idle();
+        };
+        while let Some(payload) = self.outbox.next_frame(format, FRAME_BYTES_TARGET) {
+            let head = Head::of_message(format, payload.len());
+            let head = head.as_bytes();
+            written.frames += 1;
+            written.bytes += payload.len() as u64;
+            let taken = line
+                .try_write(&[IoSlice::new(head), IoSlice::new(&payload)])
+                // Whatever is wrong with the socket, its own task will meet it.
+                .unwrap_or(0);
+            if taken < head.len() + payload.len() {
+                self.rest = Some(Rest {
+                    payload,
+                    written: taken,
+                });
+                return self.task.take_idle();
+            }
+        }
+        None
+    }
+
     /// The subscription could not keep up: client-side ones come back by themselves, server-side ones need a new
     /// connection, and what cannot be recovered must not be pretended.
     fn give_up(&mut self, format: Format, channel: &Channel) {

@@ -6,7 +6,7 @@
 
 use std::io::Write;
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpRequest, HttpResponse, web};
 use gateway::{Config, Error, Gateway, HistoryQuery, Hub, Publication, StreamPosition, ws};
 use serde::Deserialize;
 
@@ -138,19 +138,22 @@ async fn main() -> std::io::Result<()> {
     let memory = Memory::new(hub.clone(), options.profile, options.sparse);
     let gateway = Gateway::new(Config::default(), hub.clone(), memory.clone());
     let memory = web::Data::from(memory);
-    let server = HttpServer::new(move || {
+    let app = move || {
         App::new()
             .app_data(memory.clone())
-            .configure(|config| ws::configure(config, &gateway))
+            .configure(ws::configure)
             .route("/api/publish", web::post().to(api_publish))
             .route("/api/history", web::post().to(api_history))
-    })
-    .workers(2)
-    .bind(("127.0.0.1", options.port))?;
+    };
+    let listener = ws::bind(([127, 0, 0, 1], options.port).into())?;
+    let address = listener.local_addr()?;
+    let server = ws::Front::new(gateway).workers(2).listen(listener, app)?;
     let mut stdout = std::io::stdout();
-    for address in server.addrs() {
-        writeln!(stdout, "listening on {address}")?;
-    }
+    writeln!(stdout, "listening on {address}")?;
     stdout.flush()?;
-    server.run().await
+    // The signals are ours: the suites end us with one.
+    tokio::select! {
+        served = server => served,
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use actix_web::App;
 use actix_web::dev::ServerHandle;
-use actix_web::{App, HttpServer};
 use futures_util::{SinkExt, StreamExt};
 use gateway::{Backend, Config, Gateway, Hub, ws};
 use serde_json::Value;
@@ -39,15 +39,13 @@ impl Server {
         let gateway = Gateway::new(config, hub.clone(), backend);
         std::thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let server =
-                    HttpServer::new(move || App::new().configure(|config| ws::configure(config, &gateway)))
-                        .workers(2)
-                        .on_connect(move |io, _| ws::limit_unread(io, patience))
-                        .disable_signals()
-                        .bind(("127.0.0.1", 0))
-                        .expect("a free port");
-                let address = server.addrs()[0];
-                let server = server.run();
+                let listener = ws::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
+                let address = listener.local_addr().expect("bound");
+                let server = ws::Front::new(gateway)
+                    .workers(2)
+                    .reader_patience(patience)
+                    .listen(listener, || App::new().configure(ws::configure))
+                    .expect("listens");
                 sender.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server ends in peace");
             });

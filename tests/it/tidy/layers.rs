@@ -153,7 +153,7 @@ pub(super) fn only_the_transport_names_actix(sources: &[Source]) -> Vec<String> 
     named(
         rest,
         |word| word.starts_with("actix"),
-        "the transport is ws.rs; nothing else knows which it is",
+        "the transport is ws/; nothing else knows which it is",
     )
 }
 
