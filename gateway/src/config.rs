@@ -1,7 +1,10 @@
 //! What an operator may set, with the defaults of the reference server where it has them. Never read from a file or
 //! the environment here: that is the embedder's.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::limits;
 
@@ -35,6 +38,21 @@ pub struct Config {
     /// Browser origins that may connect besides the host they connect to, each as `scheme://host[:port]`; `None` allows
     /// all. A request without an `Origin` header (every SDK outside a browser) is always allowed.
     pub allowed_origins: Option<Vec<String>>,
+    /// How long a peer may take to send the head of its request, from its first byte to its last, before it is dropped.
+    pub handshake_within: Duration,
+    /// See [`limits::CONNECTIONS_PER_ADDRESS_MAX`].
+    pub connections_per_address_max: u32,
+    /// See [`limits::HANDSHAKES_PER_SECOND_MAX`].
+    pub handshakes_per_second_max: u32,
+    /// See [`limits::HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX`].
+    pub handshakes_per_address_per_second_max: u32,
+    /// Networks whose `X-Forwarded-For` is believed. They themselves have no limits by address: without the header
+    /// nobody knows who stands behind them. At first: loopback.
+    pub trusted_proxies: Vec<IpNet>,
+    /// See [`limits::COMMANDS_PER_SECOND_MAX`].
+    pub commands_per_second_max: u32,
+    /// See [`limits::COMMANDS_BURST`].
+    pub commands_burst: u32,
 }
 
 impl Default for Config {
@@ -53,6 +71,16 @@ impl Default for Config {
             commands_in_flight_max: limits::COMMANDS_IN_FLIGHT_MAX,
             connections_max: limits::CONNECTIONS_MAX,
             allowed_origins: None,
+            handshake_within: Duration::from_secs(5),
+            connections_per_address_max: limits::CONNECTIONS_PER_ADDRESS_MAX,
+            handshakes_per_second_max: limits::HANDSHAKES_PER_SECOND_MAX,
+            handshakes_per_address_per_second_max: limits::HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX,
+            trusted_proxies: vec![
+                IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+                IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+            ],
+            commands_per_second_max: limits::COMMANDS_PER_SECOND_MAX,
+            commands_burst: limits::COMMANDS_BURST,
         }
     }
 }

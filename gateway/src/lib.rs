@@ -1,7 +1,7 @@
 //! A server for the Centrifuge client protocol, JSON and Protobuf over WebSocket. It knows users, channels and
 //! publications; it knows no business, no rooms and no money, and it never will: those are behind [`Backend`].
 //!
-//! An embedder makes a [`Hub`], writes a [`Backend`], joins both in a [`Gateway`] and mounts it with [`ws::configure`].
+//! An embedder makes a [`Hub`], writes a [`Backend`], joins both in a [`Gateway`] and serves it with [`ws::Front`].
 //! Publishers keep the `Arc<Hub>` and call [`Hub::publish`]; whoever kicks, counts or stops uses the same hub.
 //!
 //! ```text
@@ -19,6 +19,7 @@ mod backend;
 mod calls;
 mod config;
 mod connection;
+mod door;
 mod error;
 mod gateway;
 mod hub;

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::door::Turned;
 use crate::publication::Class;
 
 /// Counters and gauges of one hub and its sockets.
@@ -38,6 +39,18 @@ pub struct Stats {
     pub closed_slow: AtomicU64,
     /// Connections closed because of a protocol violation (1002, 1009, 3501).
     pub closed_malformed: AtomicU64,
+    /// Connections closed because they went on asking more than they may (3013).
+    pub closed_flooding: AtomicU64,
+    /// Commands answered with error 111 because the connection asked more than it may.
+    pub commands_throttled: AtomicU64,
+    /// Connections turned away: the server goes down, or is full ...
+    pub turned_full: AtomicU64,
+    /// ... or more came at once than are let in ...
+    pub turned_storm: AtomicU64,
+    /// ... or their address had its share ...
+    pub turned_address: AtomicU64,
+    /// ... or the page was of an origin that is not listed.
+    pub turned_origin: AtomicU64,
     /// Connections closed without a valid connect command in time (3502) or a pong (3012).
     pub closed_silent: AtomicU64,
 }
@@ -58,7 +71,18 @@ impl Stats {
             3008 | 3010 => &self.closed_slow,
             1002 | 1009 | 3501 => &self.closed_malformed,
             3012 | 3502 => &self.closed_silent,
+            3013 => &self.closed_flooding,
             _ => return,
+        };
+        Self::add(counter, 1);
+    }
+
+    pub(crate) fn turned(&self, why: Turned) {
+        let counter = match why {
+            Turned::Draining | Turned::Full => &self.turned_full,
+            Turned::Storm => &self.turned_storm,
+            Turned::AddressFull | Turned::AddressStorm => &self.turned_address,
+            Turned::Origin => &self.turned_origin,
         };
         Self::add(counter, 1);
     }

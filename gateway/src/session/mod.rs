@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::config::Config;
+use crate::door::{Budget, Verdict};
 use crate::error::{Disconnect, Error, Refusal, Unsubscribe};
 use crate::limits::{FRAME_BYTES_MAX, FRAME_BYTES_TARGET};
 use crate::protocol::{Command, Format, Malformed, Reply, append_ping, append_reply, next_command};
@@ -34,6 +35,10 @@ pub(crate) struct Session {
     in_flight: usize,
     next_serial: u64,
     timers: Timers,
+    /// What it may still ask, by the newest time that is known.
+    budget: Budget,
+    now_ms: u64,
+    throttled: u32,
     batch: BytesMut,
     effects: VecDeque<Effect>,
 }
@@ -106,6 +111,9 @@ impl Session {
             in_flight: 0,
             next_serial: 0,
             timers,
+            budget: Budget::default(),
+            now_ms: now.monotonic_ms,
+            throttled: 0,
             batch: BytesMut::new(),
             effects: VecDeque::new(),
         }
@@ -122,10 +130,11 @@ impl Session {
     }
 
     /// One WebSocket message arrived. Only to be called when [`Session::wants_frame`].
-    pub(crate) fn frame(&mut self, frame: Bytes) {
+    pub(crate) fn frame(&mut self, frame: Bytes, now: Now) {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
+        self.now_ms = now.monotonic_ms;
         self.frame = Some((frame, false));
         self.advance();
     }
@@ -135,6 +144,7 @@ impl Session {
         if matches!(self.phase, Phase::Closed) {
             return;
         }
+        self.now_ms = now.monotonic_ms;
         self.handle_answer(answer, now);
         self.advance();
     }
@@ -246,13 +256,33 @@ impl Session {
             match next_command(self.format, &mut frame) {
                 Some(Ok(command)) => {
                     self.frame = Some((frame, true));
-                    self.handle_command(command);
+                    self.admit(command);
                 }
                 Some(Err(Malformed)) => return self.close(Disconnect::BAD_REQUEST),
                 None if had_command => return,
                 None => return self.close(Disconnect::BAD_REQUEST),
             }
         }
+    }
+
+    /// Lets a command through, if the connection has not asked too much. A pong is owed, not asked.
+    fn admit(&mut self, command: Command) {
+        if command.request.is_none() {
+            return self.handle_command(command);
+        }
+        match self.budget.spend(&self.config, self.now_ms) {
+            Verdict::Allowed => self.handle_command(command),
+            Verdict::Refused if command.id > 0 => {
+                self.throttled += 1;
+                self.reply(command.id, &Reply::Error(&Error::TOO_MANY_REQUESTS));
+            }
+            Verdict::Refused | Verdict::Exhausted => self.close(Disconnect::TOO_MANY_REQUESTS),
+        }
+    }
+
+    /// Commands answered with error 111 since the last call, for the statistics.
+    pub(crate) fn take_throttled(&mut self) -> u32 {
+        std::mem::take(&mut self.throttled)
     }
 
     fn expire_subs(&mut self, now: Now) {

@@ -42,7 +42,8 @@ impl Bench {
 
     fn frame(&mut self, text: &str) -> Vec<Effect> {
         assert!(self.session.wants_frame(), "the session does not want a frame");
-        self.session.frame(Bytes::copy_from_slice(text.as_bytes()));
+        self.session
+            .frame(Bytes::copy_from_slice(text.as_bytes()), self.now);
         self.effects()
     }
 
@@ -830,7 +831,7 @@ fn protobuf_garbage_closes_with_3501() {
         };
         let config = Arc::new(Config::default());
         let mut session = Session::new(Format::Protobuf, config, "client".into(), None, 0, now);
-        session.frame(Bytes::copy_from_slice(bytes));
+        session.frame(Bytes::copy_from_slice(bytes), now);
         let effects: Vec<_> = std::iter::from_fn(|| session.next_effect()).collect();
         assert_eq!(closed(&effects), Some(3501), "{bytes:?}");
     }
