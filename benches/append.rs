@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use domain::event::ChatSent;
+use domain::event::{ChatSent, Role};
 use domain::{StreamId, StreamKind, UserId};
 use hdrhistogram::Histogram;
 use journal::embedded::{Embedded, EmbeddedWriter, Options, verify};
@@ -108,6 +108,7 @@ fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
                 ChatSent {
                     user: user.clone(),
                     text: text.clone(),
+                    role: Role::Viewer,
                 }
                 .into(),
             ],
@@ -137,6 +138,7 @@ fn encoded_bytes(user: &UserId, text: String) -> usize {
         &ChatSent {
             user: user.clone(),
             text,
+            role: Role::Viewer,
         }
         .into(),
     )

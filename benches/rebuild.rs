@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use domain::event::{ChatSent, CoinsAdjusted, Followed, GiftSent, LiveStarted, TicketsCredited};
+use domain::event::{ChatSent, CoinsAdjusted, Followed, GiftSent, LiveStarted, Role, TicketsCredited};
 use domain::{Event, GiftId, RoomId, SessionNumber, StreamId, UserId};
 use journal::embedded::{Embedded, EmbeddedWriter, Options as JournalOptions};
 use journal::{Append, Cause, Epoch, Expected, Reader, Writer};
@@ -198,7 +198,15 @@ impl Crowd {
             0..80 => (StreamId::viewer(&self.users[user]), self.spend(user, room)),
             80..94 => {
                 let (user, text) = (self.users[user].clone(), "what a song, again please".into());
-                (StreamId::room(&self.rooms[room]), ChatSent { user, text }.into())
+                (
+                    StreamId::room(&self.rooms[room]),
+                    ChatSent {
+                        user,
+                        text,
+                        role: Role::Viewer,
+                    }
+                    .into(),
+                )
             }
             94..98 => {
                 let next = self.next_to_follow(user);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use compact_str::CompactString;
-use domain::room::{self, Room};
+use domain::room::{self, Room, SendChat};
 use domain::streamer::{self, Streamer};
 use domain::viewer::{self, Viewer};
 use domain::{Rejection, RoomId, UserId};
@@ -139,7 +139,7 @@ impl Actors {
         );
     }
 
-    /// Gives a command to a room.
+    /// Gives a command to a room. A chat that only followers may send is given again with what its author's actor says.
     pub fn room(
         &self,
         room: &RoomId,
@@ -150,14 +150,14 @@ impl Actors {
         let Some(reply) = self.open(reply.into()) else {
             return;
         };
-        self.0.rooms.send(
-            &room.streamer(),
-            Work::Command(Job {
-                request,
-                command,
-                reply,
-            }),
-        );
+        let reply = match &command {
+            room::Command::SendChat(chat) if chat.follows.is_none() => {
+                self.0
+                    .ask_whether_follows(room, request.clone(), chat.clone(), reply)
+            }
+            _ => reply,
+        };
+        self.0.give_room(room, request, command, reply);
     }
 
     /// Tells a viewer's state, once it is durable.
@@ -320,6 +320,47 @@ impl Inner {
         };
         self.streamers
             .send(&room.streamer(), Work::Ask(Reply::from(told)));
+    }
+
+    fn give_room(&self, room: &RoomId, request: Request, command: room::Command, reply: Reply<room::Answer>) {
+        let job = Job {
+            request,
+            command,
+            reply,
+        };
+        self.rooms.send(&room.streamer(), Work::Command(job));
+    }
+
+    /// Passes on what a room says, unless it asks whether the author of a chat follows the streamer: then the author's
+    /// actor is asked, and the chat goes to the room once more.
+    fn ask_whether_follows(
+        self: &Arc<Self>,
+        room: &RoomId,
+        request: Request,
+        chat: SendChat,
+        reply: Reply<room::Answer>,
+    ) -> Reply<room::Answer> {
+        let (inner, room) = (self.clone(), room.clone());
+        Reply::from(move |said: Outcome<room::Answer>| {
+            if !matches!(&said, Ok(said) if said.answer == room::Answer::AsksWhetherFollows) {
+                return reply.send(said);
+            }
+            let (author, streamer, asking) = (chat.user.clone(), room.streamer(), inner.clone());
+            let told = move |told: Outcome<viewer::Answer>| match told {
+                Ok(told) => {
+                    let follows = Some(told.answer == viewer::Answer::Follows(true));
+                    let command = room::Command::SendChat(SendChat { follows, ..chat });
+                    inner.give_room(&room, request, command, reply);
+                }
+                Err(failure) => reply.send(Err(failure)),
+            };
+            let question = Job {
+                request: Request::of_system("room"),
+                command: viewer::Command::AskFollows { streamer },
+                reply: Reply::from(told),
+            };
+            asking.viewers.send(&author, Work::Command(question));
+        })
     }
 
     /// Gives what the sender gave meanwhile, up to the next gift that has to wait.

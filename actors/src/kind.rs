@@ -1,7 +1,7 @@
 //! What an aggregate needs besides its decisions to live as an actor: what others may know of it, and when it wants to
 //! be woken.
 
-use domain::room::Room;
+use domain::room::{self, Room};
 use domain::settlement::Settlement;
 use domain::streamer::Streamer;
 use domain::viewer::{self, Viewer};
@@ -46,6 +46,11 @@ pub trait Kind: Aggregate + Unpin {
         None
     }
 
+    /// Whether a command that was answered so took place; if not, it only asked, and is not counted.
+    fn took_place(_answer: &Self::Answer) -> bool {
+        true
+    }
+
     /// When [`Kind::wake_command`] is due, unix ms.
     fn wake_at_ms(&self) -> Option<i64> {
         None
@@ -59,6 +64,10 @@ pub trait Kind: Aggregate + Unpin {
 
 impl Kind for Viewer {
     const MAILBOX_COMMANDS_MAX: usize = VIEWER_MAILBOX_COMMANDS_MAX;
+
+    fn took_place(answer: &viewer::Answer) -> bool {
+        !matches!(answer, viewer::Answer::Follows(_))
+    }
 
     fn wake_at_ms(&self) -> Option<i64> {
         self.next_combo_end_ms()
@@ -90,6 +99,13 @@ impl Kind for Streamer {
 
 impl Kind for Room {
     const MAILBOX_COMMANDS_MAX: usize = ROOM_MAILBOX_COMMANDS_MAX;
+
+    fn took_place(answer: &room::Answer) -> bool {
+        !matches!(
+            answer,
+            room::Answer::AsksWhetherFollows | room::Answer::Welcome(_)
+        )
+    }
 }
 
 impl Kind for Settlement {

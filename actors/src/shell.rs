@@ -450,7 +450,8 @@ impl<A: Kind> Shell<A> {
 
     fn tell_command(&mut self, reply: Reply<A::Answer>, told: Result<A::Answer, Rejection>) {
         match &told {
-            Ok(_) => self.house().stats.accepted.add_one(),
+            Ok(answer) if A::took_place(answer) => self.house().stats.accepted.add_one(),
+            Ok(_) => {}
             Err(rejection) => self.house().stats.count_refused(*rejection),
         }
         self.tell(reply, told);

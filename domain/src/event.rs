@@ -124,6 +124,19 @@ pub struct TicketsCredited {
     pub tickets_total: u64,
 }
 
+/// As what somebody is in a room; the later one has a say over the earlier. The order is stored: never change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Anybody.
+    #[default]
+    Viewer,
+    /// Appointed by the streamer.
+    Moderator,
+    /// The room is theirs.
+    Streamer,
+}
+
 /// Somebody wrote into a room. `room` stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChatSent {
@@ -131,6 +144,116 @@ pub struct ChatSent {
     pub user: UserId,
     /// What, cleaned, 1 to 200 characters.
     pub text: String,
+    /// As what they wrote it.
+    pub role: Role,
+}
+
+/// A user may not write until some time. `room` stream, as all that the streamer and the moderators order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Muted {
+    /// Whom.
+    pub user: UserId,
+    /// Until when, unix ms.
+    pub until_ms: i64,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A user may write again, before the mute had ended. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmuted {
+    /// Whom.
+    pub user: UserId,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A user has to leave and may come back after 60 s. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kicked {
+    /// Whom.
+    pub user: UserId,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A user has to leave and may not come back. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Banned {
+    /// Whom.
+    pub user: UserId,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A banned user may come back. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unbanned {
+    /// Whom.
+    pub user: UserId,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// Every viewer writes at most once in so many seconds. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowModeSet {
+    /// 1 to 3600; 0 = off.
+    pub seconds: u32,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// Only who follows the streamer may write, or everybody again. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FollowersOnlySet {
+    /// Whether it is so.
+    pub on: bool,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// Everybody was told something, once. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticePosted {
+    /// What, cleaned, 1 to 200 characters.
+    pub text: String,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A text is shown until another one is pinned. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// What, cleaned, 1 to 200 characters.
+    pub text: String,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// No text is pinned any more. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpinned {
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A user became a moderator. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeratorAdded {
+    /// Whom.
+    pub user: UserId,
+    /// By whose order.
+    pub by: UserId,
+}
+
+/// A user is a moderator no longer. `room` stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModeratorRemoved {
+    /// Whom.
+    pub user: UserId,
+    /// By whose order.
+    pub by: UserId,
 }
 
 /// Likes were given in a room: what was tapped since the last such event, added up. `room` stream.
@@ -212,8 +335,41 @@ events! {
     LiveStopped = 21, "live_stopped", Streamer;
     TicketsCredited = 22, "tickets_credited", Streamer;
     ChatSent = 40, "chat_sent", Room;
+    Muted = 41, "muted", Room;
+    Unmuted = 42, "unmuted", Room;
+    Kicked = 43, "kicked", Room;
+    Banned = 44, "banned", Room;
+    Unbanned = 45, "unbanned", Room;
+    SlowModeSet = 46, "slow_mode_set", Room;
+    FollowersOnlySet = 47, "followers_only_set", Room;
+    NoticePosted = 48, "notice_posted", Room;
+    Pinned = 49, "pinned", Room;
+    Unpinned = 50, "unpinned", Room;
+    ModeratorAdded = 51, "moderator_added", Room;
+    ModeratorRemoved = 52, "moderator_removed", Room;
     LikesCounted = 59, "likes_counted", Room;
     SettlementAdvanced = 60, "settlement_advanced", Settlement;
+}
+
+impl Event {
+    /// Who ordered it, where the streamer or a moderator of a room did.
+    pub const fn ordered_by(&self) -> Option<&UserId> {
+        Some(match self {
+            Self::Muted(e) => &e.by,
+            Self::Unmuted(e) => &e.by,
+            Self::Kicked(e) => &e.by,
+            Self::Banned(e) => &e.by,
+            Self::Unbanned(e) => &e.by,
+            Self::SlowModeSet(e) => &e.by,
+            Self::FollowersOnlySet(e) => &e.by,
+            Self::NoticePosted(e) => &e.by,
+            Self::Pinned(e) => &e.by,
+            Self::Unpinned(e) => &e.by,
+            Self::ModeratorAdded(e) => &e.by,
+            Self::ModeratorRemoved(e) => &e.by,
+            _ => return None,
+        })
+    }
 }
 
 #[cfg(test)]

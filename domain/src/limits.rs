@@ -33,7 +33,45 @@ pub const LIKES_PER_SECOND_MAX: u32 = 200;
 pub const LIKES_MAX: u64 = 1 << 52;
 /// Sends that are remembered of each user who likes; a repetition of an older one counts again.
 pub const LIKE_SENDS_REMEMBERED_MAX: usize = 8;
+/// A user writes once in so long, in each room...
+pub const CHAT_INTERVAL_MS: i64 = 1_000;
+/// ... and after a pause so often at once; more is refused with `chat_too_fast`.
+pub const CHAT_BURST: i64 = 5;
+/// How long a text of a user is remembered as said.
+pub const REPEATED_TEXT_MS: i64 = 10_000;
+/// The same text by the same user within [`REPEATED_TEXT_MS`]; once more is refused with `repeated_text`.
+pub const REPEATED_TEXT_MAX: usize = 2;
+/// Chats that reach the screens of one room within any second; one more is refused with `room_chat_full`, and leaves no
+/// record.
+pub const ROOM_CHATS_PER_SECOND_MAX: usize = 40;
+/// Of these, kept for the streamer and the moderators: one burst. Viewers meet `room_chat_full` so much earlier.
+pub const ROOM_CHATS_FOR_STAFF: usize = CHAT_BURST as usize;
+/// Chats of the last seconds (10, or the slow mode's where that is longer) that a room remembers to judge the next by;
+/// above it the oldest are forgotten: a slow mode so long that more are written within it lets some write again earlier.
+pub const CHATS_REMEMBERED_MAX: usize = 8_192;
+/// Moderators of one room; one more is refused with `moderator_limit`.
+pub const MODERATORS_MAX: usize = 50;
+/// Users banned from one room; one more is refused with `ban_limit`.
+pub const BANNED_MAX: usize = 10_000;
+/// Users muted in one room at once; one more is refused with `mute_limit`.
+pub const MUTED_MAX: usize = 1_000;
+/// Longest mute, in seconds: 30 days; longer is refused with `bad_duration`.
+pub const MUTE_SECONDS_MAX: u64 = 30 * 24 * 60 * 60;
+/// A kicked user may come back after so long.
+pub const KICK_MS: i64 = 60_000;
+/// Kicked users of one room who may not come back yet; one more, and the one kicked first may come back at once.
+pub const KICKED_MAX: usize = 1_000;
+/// Longest slow mode, in seconds; longer is refused with `bad_slow_mode`.
+pub const SLOW_MODE_SECONDS_MAX: u32 = 3_600;
+/// Longest notice in characters after cleaning; longer is refused with `text_too_long`.
+pub const NOTICE_CHARS_MAX: usize = 200;
+/// Longest pinned text in characters after cleaning; longer is refused with `text_too_long`.
+pub const PINNED_CHARS_MAX: usize = 200;
 
+const _: () = assert!(ROOM_CHATS_FOR_STAFF < ROOM_CHATS_PER_SECOND_MAX);
+// The rates and the guard against repetition are exact, however full the room.
+const _: () = assert!(CHATS_REMEMBERED_MAX > ROOM_CHATS_PER_SECOND_MAX * 10 && REPEATED_TEXT_MS == 10_000);
+const _: () = assert!(CHAT_BURST * CHAT_INTERVAL_MS <= REPEATED_TEXT_MS);
 const _: () = assert!(LIKES_PER_SEND_MAX <= LIKES_PER_SECOND_MAX);
 const _: () = assert!(COMBO_TOTAL_MAX >= GIFT_COUNT_MAX);
 const _: () = assert!(COINS_MAX < 1 << 53 && TICKETS_MAX < 1 << 53);

@@ -93,6 +93,42 @@ rejections! {
     /// The streamer is not live.
     NotLive = 441, "not_live", "no live session is running", retry false;
 
+    /// An order of somebody who is not in charge of the room.
+    NotPermitted = 450, "not_permitted", "only the streamer may do this, or a moderator where the method says so", retry false;
+    /// An order about somebody who is at least as much in charge.
+    NotOfEquals = 451, "not_of_equals", "nobody moderates the streamer, and only the streamer moderates a moderator", retry false;
+    /// A mute of no time, or of too long.
+    BadDuration = 452, "bad_duration", "seconds must be 1 to 2592000", retry false;
+    /// A slow mode out of its range.
+    BadSlowMode = 453, "bad_slow_mode", "seconds must be 0 to 3600", retry false;
+    /// The room's list of moderators is full.
+    ModeratorLimit = 454, "moderator_limit", "at most 50 moderators: remove one first", retry false;
+    /// The room's list of banned users is full.
+    BanLimit = 455, "ban_limit", "at most 10000 banned users: unban somebody first", retry false;
+    /// Too many users are muted at once.
+    MuteLimit = 456, "mute_limit", "at most 1000 users may be muted at once: unmute somebody first, or use slow mode", retry false;
+    /// Somebody who is banned cannot be a moderator.
+    UserBanned = 457, "user_banned", "this user is banned: unban them first", retry false;
+
+    /// The user is banned from the room.
+    Banned = 460, "banned", "you are banned from this room", retry false;
+    /// The user was thrown out a moment ago.
+    Kicked = 461, "kicked", "you were thrown out of this room: come back after a minute", retry false;
+    /// The user may not write for some time.
+    Muted = 462, "muted", "you are muted in this room", retry false;
+    /// The text holds a word that this platform does not carry.
+    BlockedWord = 463, "blocked_word", "the text holds a blocked word", retry false;
+    /// Only followers may write, and the user is none.
+    FollowersOnly = 464, "followers_only", "only who follows the streamer may write here: follow first", retry false;
+    /// The room is in slow mode.
+    SlowMode = 465, "slow_mode", "this room is in slow mode: wait before you write again", retry true;
+    /// The user wrote the same twice a moment ago.
+    RepeatedText = 466, "repeated_text", "you wrote the same twice within 10 s: write something else", retry false;
+    /// The user writes faster than once a second, the burst of 5 used up.
+    ChatTooFast = 467, "chat_too_fast", "you write too fast: at most once a second", retry true;
+    /// The room has as many chats as can be read.
+    RoomChatFull = 468, "room_chat_full", "too many write in this room at once: send it again in a moment", retry true;
+
     /// A settlement batch that does not start where the last one ended.
     SettlementGap = 480, "settlement_gap", "this batch does not follow the last settled position", retry false;
 }

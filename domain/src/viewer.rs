@@ -50,6 +50,11 @@ pub enum Command {
         /// Whom.
         streamer: UserId,
     },
+    /// Does this viewer follow? Nothing happens. Asked by a room that only followers may write in.
+    AskFollows {
+        /// Whom.
+        streamer: UserId,
+    },
 }
 
 /// One `gift.send`.
@@ -89,6 +94,8 @@ pub enum Answer {
     },
     /// Follow or unfollow holds now, or held already.
     Relation,
+    /// Whether the viewer follows the one asked for.
+    Follows(bool),
 }
 
 /// A combo that the viewer has sent to, running or ended.
@@ -307,6 +314,10 @@ impl Aggregate for Viewer {
                 }))
             }
             Command::Unfollow { .. } => Ok(Decision::Already(Answer::Relation)),
+            Command::AskFollows { streamer } => {
+                let follows = self.following.contains(streamer);
+                Ok(Decision::Already(Answer::Follows(follows)))
+            }
         }
     }
 

@@ -43,6 +43,7 @@ fn write<T: Serialize>(payload: &T, out: &mut Vec<u8>) {
 /// The schema version in which events of a type are written now.
 pub const fn schema(event_type: EventType) -> u8 {
     match event_type {
+        EventType::ChatSent => 2,
         EventType::CoinsAdjusted
         | EventType::GiftSent
         | EventType::ComboRepeated
@@ -53,7 +54,18 @@ pub const fn schema(event_type: EventType) -> u8 {
         | EventType::LiveStarted
         | EventType::LiveStopped
         | EventType::TicketsCredited
-        | EventType::ChatSent
+        | EventType::Muted
+        | EventType::Unmuted
+        | EventType::Kicked
+        | EventType::Banned
+        | EventType::Unbanned
+        | EventType::SlowModeSet
+        | EventType::FollowersOnlySet
+        | EventType::NoticePosted
+        | EventType::Pinned
+        | EventType::Unpinned
+        | EventType::ModeratorAdded
+        | EventType::ModeratorRemoved
         | EventType::LikesCounted
         | EventType::SettlementAdvanced => 1,
     }
@@ -80,6 +92,18 @@ pub fn encode_into(event: &Event, out: &mut Vec<u8>) {
         Event::LiveStopped(e) => write(e, out),
         Event::TicketsCredited(e) => write(e, out),
         Event::ChatSent(e) => write(e, out),
+        Event::Muted(e) => write(e, out),
+        Event::Unmuted(e) => write(e, out),
+        Event::Kicked(e) => write(e, out),
+        Event::Banned(e) => write(e, out),
+        Event::Unbanned(e) => write(e, out),
+        Event::SlowModeSet(e) => write(e, out),
+        Event::FollowersOnlySet(e) => write(e, out),
+        Event::NoticePosted(e) => write(e, out),
+        Event::Pinned(e) => write(e, out),
+        Event::Unpinned(e) => write(e, out),
+        Event::ModeratorAdded(e) => write(e, out),
+        Event::ModeratorRemoved(e) => write(e, out),
         Event::LikesCounted(e) => write(e, out),
         Event::SettlementAdvanced(e) => write(e, out),
     }
@@ -158,6 +182,26 @@ impl Encoding for Json<'_> {
     }
 }
 
+/// Shapes that are written no more, and what they are raised to.
+mod old {
+    use domain::event::{ChatSent, Role};
+    use domain::{Event, UserId};
+
+    /// Before rooms had moderators.
+    #[derive(serde::Deserialize)]
+    pub(super) struct ChatSentV1 {
+        user: UserId,
+        text: String,
+    }
+
+    impl From<ChatSentV1> for Event {
+        fn from(ChatSentV1 { user, text }: ChatSentV1) -> Self {
+            let role = Role::Viewer;
+            ChatSent { user, text, role }.into()
+        }
+    }
+}
+
 /// Every type and version that was ever written; a version that is old gets its own line, which raises it.
 fn from_bytes(
     event_type: EventType,
@@ -176,7 +220,20 @@ fn from_bytes(
         (EventType::LiveStarted, 1) => bytes.read::<e::LiveStarted>(),
         (EventType::LiveStopped, 1) => bytes.read::<e::LiveStopped>(),
         (EventType::TicketsCredited, 1) => bytes.read::<e::TicketsCredited>(),
-        (EventType::ChatSent, 1) => bytes.read::<e::ChatSent>(),
+        (EventType::ChatSent, 1) => bytes.read::<old::ChatSentV1>(),
+        (EventType::ChatSent, 2) => bytes.read::<e::ChatSent>(),
+        (EventType::Muted, 1) => bytes.read::<e::Muted>(),
+        (EventType::Unmuted, 1) => bytes.read::<e::Unmuted>(),
+        (EventType::Kicked, 1) => bytes.read::<e::Kicked>(),
+        (EventType::Banned, 1) => bytes.read::<e::Banned>(),
+        (EventType::Unbanned, 1) => bytes.read::<e::Unbanned>(),
+        (EventType::SlowModeSet, 1) => bytes.read::<e::SlowModeSet>(),
+        (EventType::FollowersOnlySet, 1) => bytes.read::<e::FollowersOnlySet>(),
+        (EventType::NoticePosted, 1) => bytes.read::<e::NoticePosted>(),
+        (EventType::Pinned, 1) => bytes.read::<e::Pinned>(),
+        (EventType::Unpinned, 1) => bytes.read::<e::Unpinned>(),
+        (EventType::ModeratorAdded, 1) => bytes.read::<e::ModeratorAdded>(),
+        (EventType::ModeratorRemoved, 1) => bytes.read::<e::ModeratorRemoved>(),
         (EventType::LikesCounted, 1) => bytes.read::<e::LikesCounted>(),
         (EventType::SettlementAdvanced, 1) => bytes.read::<e::SettlementAdvanced>(),
         (known, _) => Err(format!(

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use compact_str::CompactString;
-use domain::event::{ChatSent, Followed};
+use domain::event::{ChatSent, Followed, Role};
 use domain::{Event, StreamId, StreamKind};
 use tokio::sync::oneshot;
 
@@ -69,6 +69,7 @@ impl Subject {
             Event::from(ChatSent {
                 user: user.clone(),
                 text: (*text).to_owned(),
+                role: Role::Viewer,
             })
         };
         Append {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use domain::event::ChatSent;
+use domain::event::{ChatSent, Role};
 use domain::{StreamId, StreamKind};
 use journal::embedded::{Embedded, EmbeddedReader, EmbeddedWriter, Options, verify, verify_storage};
 use journal::storage::Storage;
@@ -42,6 +42,7 @@ fn chat(writer: &EmbeddedWriter, number: usize) -> Append {
             ChatSent {
                 user: "ann".parse().expect("a good id"),
                 text,
+                role: Role::Viewer,
             }
             .into(),
         ],

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use compact_str::CompactString;
-use domain::event::ChatSent;
+use domain::event::{ChatSent, Role};
 use domain::{Event, StreamId, StreamKind};
 use journal::embedded::{
     Embedded, EmbeddedReader, EmbeddedWriter, Options, Repairs, Stepper, verify_storage,
@@ -149,6 +149,7 @@ impl World {
             Event::from(ChatSent {
                 user: user.clone(),
                 text: said.text.clone(),
+                role: Role::Viewer,
             })
         };
         let append = Append {

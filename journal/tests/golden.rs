@@ -81,6 +81,64 @@ fn samples() -> Vec<Event> {
         ChatSent {
             user: id("ann"),
             text: "hello, 主播".into(),
+            role: Role::Viewer,
+        }
+        .into(),
+        Muted {
+            user: id("ann"),
+            until_ms: 1_790_000_000_000,
+            by: id("bob"),
+        }
+        .into(),
+        Unmuted {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        Kicked {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        Banned {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        Unbanned {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        SlowModeSet {
+            seconds: 30,
+            by: id("bob"),
+        }
+        .into(),
+        FollowersOnlySet {
+            on: true,
+            by: id("bob"),
+        }
+        .into(),
+        NoticePosted {
+            text: "be kind".into(),
+            by: id("bob"),
+        }
+        .into(),
+        Pinned {
+            text: "new song at nine".into(),
+            by: id("bob"),
+        }
+        .into(),
+        Unpinned { by: id("bob") }.into(),
+        ModeratorAdded {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        ModeratorRemoved {
+            user: id("ann"),
+            by: id("bob"),
         }
         .into(),
         LikesCounted {

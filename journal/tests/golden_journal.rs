@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use domain::event::{ChatSent, Followed};
+use domain::event::{ChatSent, Followed, Role};
 use domain::{StreamId, StreamKind};
 use journal::embedded::{Embedded, Options, verify_storage};
 use journal::storage::Storage;
@@ -36,6 +36,7 @@ fn append(writer: &impl Writer, number: u64) -> Append {
         ChatSent {
             user,
             text: format!("é{number}{}", "x".repeat(150)),
+            role: Role::Viewer,
         }
         .into()
     } else {

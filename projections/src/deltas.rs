@@ -17,7 +17,7 @@ pub struct Shown {
     pub position: Position,
     /// Server time, unix ms.
     pub at_ms: i64,
-    /// The sender of a gift or combo, the author of a chat, the streamer who went live.
+    /// The sender of a gift or combo, the author of a chat or an order, the streamer who went live.
     pub user: UserId,
     /// What happened.
     pub event: Event,
@@ -33,7 +33,7 @@ impl Shown {
             }
             Event::ChatSent(ChatSent { user, .. }) => (record.stream().room_id()?, user.clone()),
             Event::LiveStarted(_) | Event::LiveStopped(_) => (record.stream().room_id()?, owner()?),
-            _ => return None,
+            order => (record.stream().room_id()?, order.ordered_by()?.clone()),
         };
         Some(Self {
             room,

@@ -32,7 +32,7 @@ pub struct Fact<'a> {
     pub place: Place,
     /// Server time, unix ms.
     pub at_ms: i64,
-    /// Who did it: the viewer, the streamer, the author of a chat. [`NOBODY`] for events of the house.
+    /// Who did it: the viewer, the streamer, the author of a chat or of an order. [`NOBODY`] for events of the house.
     pub who: Number,
     /// To whom: the room's streamer, the one who is followed. [`NOBODY`] where there is none.
     pub whom: Number,
@@ -52,6 +52,21 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
         Event::Followed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
         Event::Unfollowed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
         Event::ChatSent(e) => (names.intern(e.user.as_str()), names.intern(record.key)),
+        Event::Muted(_)
+        | Event::Unmuted(_)
+        | Event::Kicked(_)
+        | Event::Banned(_)
+        | Event::Unbanned(_)
+        | Event::SlowModeSet(_)
+        | Event::FollowersOnlySet(_)
+        | Event::NoticePosted(_)
+        | Event::Pinned(_)
+        | Event::Unpinned(_)
+        | Event::ModeratorAdded(_)
+        | Event::ModeratorRemoved(_) => {
+            let by = event.ordered_by().map_or(NOBODY, |by| names.intern(by.as_str()));
+            (by, names.intern(record.key))
+        }
         Event::LikesCounted(_) => (NOBODY, names.intern(record.key)),
         Event::ComboRepeated(_) | Event::CommandRefused(_) | Event::SettlementAdvanced(_) => (NOBODY, NOBODY),
     }
@@ -63,7 +78,7 @@ impl Fact<'_> {
         match self.event {
             Event::GiftSent(_) | Event::ComboEnded(_) | Event::ChatSent(_) => Some(self.whom),
             Event::LiveStarted(_) | Event::LiveStopped(_) => Some(self.who),
-            _ => None,
+            event => event.ordered_by().map(|_| self.whom),
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::fmt::Write as _;
 
-use domain::Event;
-use domain::event::ComboStep;
+use domain::event::{ComboStep, Role};
+use domain::{Event, UserId};
 use journal::{Position, RecordRef};
 
 /// What a publication needs of a record besides its event.
@@ -36,6 +36,11 @@ pub fn room(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
             begin("chat", moment, out);
             text("user", e.user.as_str(), out);
             text("text", &e.text, out);
+            match e.role {
+                Role::Viewer => {}
+                Role::Moderator => text("role", "moderator", out),
+                Role::Streamer => text("role", "streamer", out),
+            }
         }
         Event::GiftSent(e) => {
             begin("gift", moment, out);
@@ -64,8 +69,55 @@ pub fn room(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
             begin("live_ended", moment, out);
             number("session", u64::from(e.session.0), out);
         }
+        order => return write_order(moment, order, out),
+    }
+    out.push('}');
+    true
+}
+
+/// What the streamer or a moderator ordered, and who of them.
+fn write_order(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
+    let Some(by) = event.ordered_by() else {
+        return false;
+    };
+    let mut about = |kind: &str, user: &UserId| {
+        begin(kind, moment, out);
+        text("user", user.as_str(), out);
+    };
+    match event {
+        Event::Muted(e) => {
+            about("muted", &e.user);
+            let _ = write!(out, r#","until":{}"#, e.until_ms);
+        }
+        Event::Unmuted(e) => about("unmuted", &e.user),
+        Event::Kicked(e) => about("kicked", &e.user),
+        Event::Banned(e) => about("banned", &e.user),
+        Event::Unbanned(e) => about("unbanned", &e.user),
+        Event::ModeratorAdded(e) => about("moderator_added", &e.user),
+        Event::ModeratorRemoved(e) => about("moderator_removed", &e.user),
+        Event::SlowModeSet(e) => {
+            begin("slow_mode", moment, out);
+            number("seconds", u64::from(e.seconds), out);
+        }
+        Event::FollowersOnlySet(e) => {
+            begin("followers_only", moment, out);
+            let _ = write!(out, r#","on":{}"#, e.on);
+        }
+        Event::NoticePosted(e) => {
+            begin("notice", moment, out);
+            text("text", &e.text, out);
+        }
+        Event::Pinned(e) => {
+            begin("pinned", moment, out);
+            text("text", &e.text, out);
+        }
+        Event::Unpinned(_) => {
+            begin("pinned", moment, out);
+            out.push_str(r#","text":null"#);
+        }
         _ => return false,
     }
+    text("by", by.as_str(), out);
     out.push('}');
     true
 }
@@ -136,7 +188,7 @@ fn quote(value: &str, out: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::event::{ChatSent, CoinsAdjusted, ComboEnded, GiftSent, LiveStarted, LiveStopped};
+    use domain::event::{ChatSent, CoinsAdjusted, ComboEnded, GiftSent, LiveStarted, LiveStopped, Role};
     use domain::{ComboId, GiftId, RoomId, SessionNumber};
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -193,6 +245,7 @@ mod tests {
             ChatSent {
                 user: "bob".parse().unwrap(),
                 text: "a \"b\"".into(),
+                role: Role::Viewer,
             },
             &json!({"type": "chat", "position": 8123, "time": 17, "user": "bob", "text": "a \"b\""}),
         );

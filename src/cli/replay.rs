@@ -83,7 +83,7 @@ fn is_shown_in(room: &RoomId, record: &RecordRef<'_>, event: &Event) -> bool {
         Event::GiftSent(e) => e.room == *room,
         Event::ComboEnded(e) => e.room == *room,
         Event::ChatSent(_) | Event::LiveStarted(_) | Event::LiveStopped(_) => record.key == room.as_str(),
-        _ => false,
+        order => order.ordered_by().is_some() && record.key == room.as_str(),
     }
 }
 
@@ -113,9 +113,30 @@ fn sentence(record: &RecordRef<'_>, event: &Event) -> String {
         Event::ComboEnded(e) => format!("{}'s combo of {} ends at x{}", record.key, e.gift, e.combo.total),
         Event::LiveStarted(e) => format!("{} goes live: {}", record.key, e.title),
         Event::LiveStopped(_) => format!("{} ends the session", record.key),
-        _ => String::new(),
+        order => sentence_of_order(order),
     };
     format!("{:>10}  {clock}  {what}", record.position.sequence)
+}
+
+fn sentence_of_order(event: &Event) -> String {
+    let by = event.ordered_by().map(ToString::to_string).unwrap_or_default();
+    match event {
+        Event::Muted(e) => format!("{by} mutes {} until {} (unix ms)", e.user, e.until_ms),
+        Event::Unmuted(e) => format!("{by} lets {} write again", e.user),
+        Event::Kicked(e) => format!("{by} throws {} out", e.user),
+        Event::Banned(e) => format!("{by} bans {}", e.user),
+        Event::Unbanned(e) => format!("{by} lets {} come back", e.user),
+        Event::SlowModeSet(e) if e.seconds == 0 => format!("{by} ends slow mode"),
+        Event::SlowModeSet(e) => format!("{by} sets slow mode: one chat in {} s", e.seconds),
+        Event::FollowersOnlySet(e) if e.on => format!("{by} lets only followers write"),
+        Event::FollowersOnlySet(_) => format!("{by} lets everybody write"),
+        Event::NoticePosted(e) => format!("{by} tells everybody: {}", e.text),
+        Event::Pinned(e) => format!("{by} pins: {}", e.text),
+        Event::Unpinned(_) => format!("{by} pins nothing any more"),
+        Event::ModeratorAdded(e) => format!("{by} makes {} a moderator", e.user),
+        Event::ModeratorRemoved(e) => format!("{} is a moderator no longer, says {by}", e.user),
+        _ => String::new(),
+    }
 }
 
 fn wait(last_at_ms: &mut Option<i64>, at_ms: i64, speed: f64, out: &mut impl Write) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `chat.send`.
 
-use domain::room::Command;
+use domain::room::{Command, SendChat};
 use domain::{RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +22,7 @@ struct Said {
 pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
     let command = parse_command::<Chat>("chat.send", data)?;
     let room: RoomId = id(&command.body.room)?;
-    let say = Command::SendChat {
-        user: user.clone(),
-        text: command.body.text.clone(),
-    };
+    let say = Command::SendChat(SendChat::new(user.clone(), command.body.text.clone()));
     let accepted = platform.actors.room(&room, command.request(user), say).await?;
     json(&Said {
         position: accepted.position.sequence,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use domain::event::ChatSent;
+use domain::event::{ChatSent, Role};
 use domain::{StreamId, StreamKind};
 use journal::embedded::{Embedded, Options};
 use journal::{Append, Cause, Expected, Writer};
@@ -140,6 +140,7 @@ fn small_segments(data: &Path) -> usize {
         let said = ChatSent {
             user: "ann".parse().expect("an id"),
             text: format!("{number} {}", "x".repeat(100)),
+            role: Role::Viewer,
         };
         let append = Append {
             stream: StreamId::new(StreamKind::Room, "star"),

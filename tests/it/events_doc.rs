@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::{
-    ChatSent, CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, EventType, Followed,
-    GiftSent, LikesCounted, LiveStarted, LiveStopped, SettlementAdvanced, TicketsCredited, Unfollowed,
+    Banned, ChatSent, CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, EventType,
+    Followed, FollowersOnlySet, GiftSent, Kicked, LikesCounted, LiveStarted, LiveStopped, ModeratorAdded,
+    ModeratorRemoved, Muted, NoticePosted, Pinned, Role, SettlementAdvanced, SlowModeSet, TicketsCredited,
+    Unbanned, Unfollowed, Unmuted, Unpinned,
 };
 use domain::{Event, Rejection, SessionNumber};
 use serde_json::Value;
@@ -82,6 +84,64 @@ fn sample(event_type: EventType) -> Event {
         EventType::ChatSent => ChatSent {
             user: id("ann"),
             text: "hi".into(),
+            role: Role::Viewer,
+        }
+        .into(),
+        EventType::Muted => Muted {
+            user: id("ann"),
+            until_ms: 1_790_000_000_000,
+            by: id("bob"),
+        }
+        .into(),
+        EventType::Unmuted => Unmuted {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::Kicked => Kicked {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::Banned => Banned {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::Unbanned => Unbanned {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::SlowModeSet => SlowModeSet {
+            seconds: 30,
+            by: id("bob"),
+        }
+        .into(),
+        EventType::FollowersOnlySet => FollowersOnlySet {
+            on: true,
+            by: id("bob"),
+        }
+        .into(),
+        EventType::NoticePosted => NoticePosted {
+            text: "be kind".into(),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::Pinned => Pinned {
+            text: "new song at nine".into(),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::Unpinned => Unpinned { by: id("bob") }.into(),
+        EventType::ModeratorAdded => ModeratorAdded {
+            user: id("ann"),
+            by: id("bob"),
+        }
+        .into(),
+        EventType::ModeratorRemoved => ModeratorRemoved {
+            user: id("ann"),
+            by: id("bob"),
         }
         .into(),
         EventType::LikesCounted => LikesCounted {

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::process::Command;
 use std::sync::mpsc::channel;
 
-use domain::event::ChatSent;
+use domain::event::{ChatSent, Role};
 use domain::{StreamId, StreamKind};
 use journal::embedded::{Embedded, Options};
 use journal::{Append, Cause, Expected, Writer};
@@ -31,6 +31,7 @@ fn fill(data: &std::path::Path) {
         let said = ChatSent {
             user: "filler".parse().expect("an id"),
             text: "x".repeat(usize::try_from(text_bytes).expect("it fits")),
+            role: Role::Viewer,
         };
         let append = Append {
             stream: StreamId::new(StreamKind::Room, "attic"),

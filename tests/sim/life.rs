@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use actors::{Failure, House, Job, Outcome, Reply, Request, Work};
 use compact_str::CompactString;
 use domain::event::CoinsAdjusted;
-use domain::room::{self, Room};
+use domain::room::{self, Room, SendChat};
 use domain::streamer::{self, Streamer};
 use domain::viewer::{self, SendGift, Viewer};
 use domain::{Catalogue, Gift, RoomId, StreamId, StreamKind, UserId};
@@ -322,10 +322,7 @@ impl Life {
         let Body::Chat { text } = &command.body else {
             return;
         };
-        let asked = room::Command::SendChat {
-            user: id(&command.actor),
-            text: text.raw.clone(),
-        };
+        let asked = room::Command::SendChat(SendChat::new(id(&command.actor), text.raw.clone()));
         let job = Job {
             request: Self::request(command),
             command: asked,

@@ -285,6 +285,7 @@ impl Model {
                 ChatSent {
                     user: id(actor),
                     text: text.kept.clone()?,
+                    role: domain::event::Role::Viewer,
                 }
                 .into(),
             ]),
@@ -351,6 +352,18 @@ impl Model {
             }
             Event::ChatSent(_) => self.show(&key, place),
             Event::SettlementAdvanced(e) => self.settled_upto = e.upto,
+            Event::Muted(_)
+            | Event::Unmuted(_)
+            | Event::Kicked(_)
+            | Event::Banned(_)
+            | Event::Unbanned(_)
+            | Event::SlowModeSet(_)
+            | Event::FollowersOnlySet(_)
+            | Event::NoticePosted(_)
+            | Event::Pinned(_)
+            | Event::Unpinned(_)
+            | Event::ModeratorAdded(_)
+            | Event::ModeratorRemoved(_) => self.show(&key, place),
             Event::LikesCounted(_) | Event::ComboRepeated(_) | Event::CommandRefused(_) => {}
         }
     }

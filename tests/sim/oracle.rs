@@ -410,6 +410,18 @@ fn answer(event: &Event) -> Option<Said> {
         Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),
+        Event::Muted(_)
+        | Event::Unmuted(_)
+        | Event::Kicked(_)
+        | Event::Banned(_)
+        | Event::Unbanned(_)
+        | Event::SlowModeSet(_)
+        | Event::FollowersOnlySet(_)
+        | Event::NoticePosted(_)
+        | Event::Pinned(_)
+        | Event::Unpinned(_)
+        | Event::ModeratorAdded(_)
+        | Event::ModeratorRemoved(_) => Said::Room(room::Answer::Ordered),
         Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
         Event::CommandRefused(_) | Event::TicketsCredited(_) | Event::SettlementAdvanced(_) => return None,
     })

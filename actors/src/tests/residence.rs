@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use actix::{Arbiter, System};
-use domain::event::ChatSent;
+use domain::event::{ChatSent, Role};
 use domain::{Aggregate, Context, Decision, Event, Rejection, StreamKind};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,7 @@ impl Aggregate for Fragile {
             Poke::Say(text) => Ok(Decision::happens(ChatSent {
                 user: id("ann"),
                 text: (*text).into(),
+                role: Role::Viewer,
             })),
             Poke::Block(until) => {
                 _ = until.lock().recv();

@@ -1,7 +1,7 @@
 //! The shell by itself: exactly once, durable before told, state thrown away when an append fails.
 
 use domain::event::EventType;
-use domain::room::{self, Room};
+use domain::room::{self, Room, SendChat};
 use domain::viewer::Answer;
 use domain::{Aggregate, ComboId, Rejection, StreamId};
 use journal::{
@@ -152,10 +152,7 @@ fn a_command_id_with_another_body_is_refused_and_changes_nothing() {
 fn two_users_may_use_the_same_command_id_in_one_room() {
     let world = World::new();
     let mut kims: Driven<Room> = world.actor("kim");
-    let say = |user: &str| room::Command::SendChat {
-        user: id(user),
-        text: "hi".into(),
-    };
+    let say = |user: &str| room::Command::SendChat(SendChat::new(id(user), "hi"));
     let mut positions = Vec::new();
     for user in ["ann", "bob", "kim", "ann", "bob"] {
         kims.give(request(user, "1", 7), say(user));
@@ -169,10 +166,7 @@ fn the_longest_command_id_of_somebody_else_is_taken() {
     let world = World::new();
     let mut kims: Driven<Room> = world.actor("kim");
     let (user, command_id) = ("u".repeat(64), "\u{1F339}".repeat(64));
-    let say = room::Command::SendChat {
-        user: id(&user),
-        text: "hi".into(),
-    };
+    let say = room::Command::SendChat(SendChat::new(id(&user), "hi"));
     kims.give(request(&user, &command_id, 7), say);
     assert!(kims.outcome().is_ok());
 }

@@ -7,16 +7,14 @@ use super::*;
 use crate::testkit::{check, check_refused, given, id};
 
 fn say(text: &str) -> Command {
-    Command::SendChat {
-        user: id("ann"),
-        text: String::from(text),
-    }
+    Command::SendChat(SendChat::new(id("ann"), text))
 }
 
 fn said(text: &str) -> Event {
     ChatSent {
         user: id("ann"),
         text: String::from(text),
+        role: Role::Viewer,
     }
     .into()
 }

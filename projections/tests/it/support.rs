@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::event::{
     ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, GiftSent, LikesCounted, LiveStarted,
-    LiveStopped, TicketsCredited, Unfollowed,
+    LiveStopped, Role, TicketsCredited, Unfollowed,
 };
 use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
 use journal::memory::MemoryJournal;
@@ -105,6 +105,7 @@ pub(crate) fn chat(by: &str) -> ChatSent {
     ChatSent {
         user: user(by),
         text: "hello".into(),
+        role: Role::Viewer,
     }
 }
 
