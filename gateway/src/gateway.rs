@@ -1,11 +1,11 @@
 //! What all connections of one server share. Holds no state of its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::backend::Backend;
 use crate::config::Config;
+use crate::door::{Door, Knock, Network, Refused};
 use crate::hub::Hub;
 use crate::session::Now;
 
@@ -21,17 +21,25 @@ struct Shared<B> {
     hub: Arc<Hub>,
     backend: Arc<B>,
     started: Instant,
-    sockets: AtomicUsize,
+    door: Door,
 }
 
-/// Counts one socket while it lives.
+/// A connection's place inside, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct SocketGuard<B>(Gateway<B>);
+pub(crate) struct Pass<B> {
+    gateway: Gateway<B>,
+    network: Option<Network>,
+}
 
-impl<B> Drop for SocketGuard<B> {
+impl<B> Drop for Pass<B> {
     fn drop(&mut self) {
-        self.0.shared.sockets.fetch_sub(1, Ordering::AcqRel);
+        let shared = &self.gateway.shared;
+        shared.door.leave(self.network, nanoseconds(shared.started));
     }
+}
+
+fn nanoseconds(since: Instant) -> u64 {
+    since.elapsed().as_nanos() as u64
 }
 
 impl<B> Clone for Gateway<B> {
@@ -45,14 +53,14 @@ impl<B> Clone for Gateway<B> {
 impl<B: Backend> Gateway<B> {
     /// Joins the parts. The hub may be in use by publishers already.
     pub fn new(config: Config, hub: Arc<Hub>, backend: Arc<B>) -> Self {
-        let started = Instant::now();
+        let config = Arc::new(config);
         Self {
             shared: Arc::new(Shared {
-                config: Arc::new(config),
+                door: Door::new(config.clone()),
+                config,
                 hub,
                 backend,
-                started,
-                sockets: AtomicUsize::new(0),
+                started: Instant::now(),
             }),
         }
     }
@@ -72,9 +80,9 @@ impl<B: Backend> Gateway<B> {
         &self.shared.config
     }
 
-    /// Sockets that are open, also those that are being closed.
+    /// Connections that are open, also those that are being closed.
     pub fn sockets(&self) -> usize {
-        self.shared.sockets.load(Ordering::Acquire)
+        self.shared.door.open()
     }
 
     /// Waits until the last socket is gone, at most so long. False = some are still there. To be called between
@@ -89,9 +97,20 @@ impl<B: Backend> Gateway<B> {
         tokio::time::timeout(patience, all_gone).await.is_ok()
     }
 
-    pub(crate) fn count_socket(&self) -> SocketGuard<B> {
-        self.shared.sockets.fetch_add(1, Ordering::AcqRel);
-        SocketGuard(self.clone())
+    pub(crate) fn door(&self) -> &Door {
+        &self.shared.door
+    }
+
+    /// Lets one connection in, whatever its transport, or says what it is to be told.
+    pub(crate) fn admit(&self, knock: &Knock<'_>) -> Result<Pass<B>, Refused> {
+        let (door, hub) = (self.door(), self.hub());
+        match door.enter(knock, hub.is_draining(), nanoseconds(self.shared.started)) {
+            Ok(network) => Ok(Pass {
+                gateway: self.clone(),
+                network,
+            }),
+            Err(why) => Err(door.refuse(why, hub.stats())),
+        }
     }
 
     pub(crate) fn now(&self) -> Now {

@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn who_keeps_to_the_rate_is_never_refused_and_a_little_more_is_forgiven() {
-        let config = config(10, 1);
+        let config = config(10, 20);
         let mut steady = Budget::default();
         let mut hasty = Budget::default();
         for n in 0..10_000 {

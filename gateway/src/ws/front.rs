@@ -79,12 +79,14 @@ impl<B: Backend> Front<B> {
             builder,
         } = self;
         let address = listener.local_addr()?;
+        let handshake_within = gateway.config().handshake_within;
         let server = builder.listen("front", listener, move || {
             let app = app()
                 .into_factory()
                 .map_err(|error| error.into().error_response());
             HttpService::build()
                 .local_addr(address)
+                .client_request_timeout(handshake_within)
                 .on_connect_ext(move |stream: &TcpStream, _| prepare(stream, reader_patience))
                 .upgrade(upgrades(&gateway))
                 .finish(map_config(app, |()| AppConfig::default()))

@@ -3,11 +3,12 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_codec::Framed;
 use actix_http::body::BodySize;
-use actix_http::header::{self, HeaderValue};
+use actix_http::header::{self, HeaderName, HeaderValue};
 use actix_http::ws::{handshake_response, verify_handshake};
 use actix_http::{Request, RequestHead, Response, StatusCode, h1};
 use actix_service::{ServiceFactory, fn_service};
@@ -21,7 +22,8 @@ use super::socket::Socket;
 use super::wire::Accepted;
 use crate::backend::Backend;
 use crate::connection::Connection;
-use crate::gateway::Gateway;
+use crate::door::Knock;
+use crate::gateway::{Gateway, Pass};
 use crate::protocol::Format;
 
 const PROTOCOL_PROTOBUF: &str = "centrifuge-protobuf";
@@ -66,12 +68,13 @@ async fn answer<B: Backend, T: Accepted>(
     let (io, mut codec) = (parts.io, parts.codec);
     let mut wire = io.into_wire();
     let head = request.head();
-    if let Some((response, body)) = refusal(&gateway, head) {
-        respond(&mut wire, &mut codec, response, Some(body)).await?;
-        return wire.shutdown().await;
-    }
-    // Counted from here on, so that a storm cannot slip in while the answers are written.
-    let counted = gateway.count_socket();
+    let (pass, client) = match admit(&gateway, head) {
+        Ok(admitted) => admitted,
+        Err((response, body)) => {
+            respond(&mut wire, &mut codec, response, Some(body)).await?;
+            return wire.shutdown().await;
+        }
+    };
     let (format, protocol) = negotiate(head);
     let mut response = handshake_response(head);
     if let Some(protocol) = protocol {
@@ -79,8 +82,8 @@ async fn answer<B: Backend, T: Accepted>(
     }
     respond(&mut wire, &mut codec, response.finish().drop_body(), None).await?;
     let reader = Reader::new(&parts.read_buf, gateway.config().message_bytes_max);
-    let connection = Connection::new(gateway, format, head.peer_addr);
-    actix_web::rt::spawn(Socket::new(connection, wire, reader, counted));
+    let connection = Connection::new(gateway, format, client);
+    actix_web::rt::spawn(Socket::new(connection, wire, reader, pass));
     Ok(())
 }
 
@@ -103,59 +106,38 @@ async fn respond(
     wire.flush().await
 }
 
-/// Why a request may not become a socket; `None` = it may.
-fn refusal<B: Backend>(gateway: &Gateway<B>, head: &RequestHead) -> Option<(Response<()>, String)> {
-    let refuse = |status, header: Option<(header::HeaderName, &'static str)>, body: &str| {
+/// A place for a socket and who is at its other end, or the answer to who gets none.
+fn admit<B: Backend>(
+    gateway: &Gateway<B>,
+    head: &RequestHead,
+) -> Result<(Pass<B>, Option<SocketAddr>), (Response<()>, String)> {
+    let refuse = |status, header: Option<(HeaderName, HeaderValue)>, body: &str| {
         let mut response = Response::new(status).drop_body();
         response
             .head_mut()
             .set_connection_type(actix_http::ConnectionType::Close);
         if let Some((name, value)) = header {
-            response
-                .headers_mut()
-                .insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
-        Some((response, body.to_owned()))
+        Err((response, body.to_owned()))
     };
     if head.uri.path() != PATH {
         return refuse(StatusCode::NOT_FOUND, None, "no socket lives at this address\n");
     }
-    let later = |seconds| Some((header::RETRY_AFTER, seconds));
-    if gateway.hub().is_draining() {
-        let body = "the server is going down; try again in a moment\n";
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, later("2"), body);
-    }
-    if gateway.sockets() >= gateway.config().connections_max {
-        let body = "the server holds as many connections as it may; try again in a moment\n";
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, later("5"), body);
-    }
-    if !origin_allowed(gateway.config().allowed_origins.as_deref(), head) {
-        return refuse(StatusCode::FORBIDDEN, None, "this origin may not connect\n");
-    }
     if let Err(error) = verify_handshake(head) {
-        let upgrade = Some((header::UPGRADE, "websocket"));
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            upgrade,
-            &format!("{error}\n{EXPLANATION}"),
-        );
+        let upgrade = (header::UPGRADE, HeaderValue::from_static("websocket"));
+        let body = format!("{error}\n{EXPLANATION}");
+        return refuse(StatusCode::BAD_REQUEST, Some(upgrade), &body);
     }
-    None
-}
-
-/// Who sends no `Origin` is no browser; a page may always connect to the host that it came from.
-fn origin_allowed(allowed: Option<&[String]>, head: &RequestHead) -> bool {
-    let headers = head.headers();
-    let (Some(allowed), Some(origin)) = (allowed, headers.get(header::ORIGIN)) else {
-        return true;
-    };
-    let Ok(origin) = origin.to_str() else { return false };
-    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let from = origin.split_once("://").map(|(_, host)| host);
-    let same_host = from
-        .zip(own)
-        .is_some_and(|(from, own)| from.eq_ignore_ascii_case(own));
-    same_host || allowed.iter().any(|known| known.eq_ignore_ascii_case(origin))
+    let knock = Knock::of(head, gateway.door());
+    match gateway.admit(&knock) {
+        Ok(pass) => Ok((pass, knock.client)),
+        Err(refused) => {
+            let later = refused.retry_after_s.map(HeaderValue::from);
+            let later = later.map(|seconds| (header::RETRY_AFTER, seconds));
+            refuse(refused.status, later, refused.body)
+        }
+    }
 }
 
 /// The format, and the sub-protocol to echo. An empty header (an old Python SDK sends it) counts as none.

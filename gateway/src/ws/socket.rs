@@ -17,7 +17,7 @@ use super::wire::Wire;
 use crate::backend::Backend;
 use crate::connection::{Connection, Inbound, Outbound};
 use crate::error::Disconnect;
-use crate::gateway::SocketGuard;
+use crate::gateway::Pass;
 use crate::limits::{FRAMES_PER_WAKE_MAX, READ_BYTES_AT_ONCE};
 
 /// One socket, after its handshake.
@@ -31,7 +31,7 @@ pub(crate) struct Socket<B: Backend, W: Wire> {
     state: State,
     /// When patience with the peer ends; set when the connection is over.
     deadline: Option<Pin<Box<Sleep>>>,
-    _counted: SocketGuard<B>,
+    _pass: Pass<B>,
 }
 
 #[derive(Debug)]
@@ -44,7 +44,7 @@ enum State {
 }
 
 impl<B: Backend, W: Wire> Socket<B, W> {
-    pub(crate) fn new(connection: Connection<B>, wire: W, reader: Reader, counted: SocketGuard<B>) -> Self {
+    pub(crate) fn new(connection: Connection<B>, wire: W, reader: Reader, pass: Pass<B>) -> Self {
         connection.set_line(wire.line());
         Self {
             close_wait: connection.close_wait(),
@@ -54,7 +54,7 @@ impl<B: Backend, W: Wire> Socket<B, W> {
             out: None,
             state: State::Open,
             deadline: None,
-            _counted: counted,
+            _pass: pass,
         }
     }
 
