@@ -26,6 +26,8 @@ pub const QUEUE_BYTES_MAX: usize = 32 << 20;
 pub const RECENT_BYTES_MAX: usize = 32 << 20;
 /// Batches that may be durable but not yet published; then the writer waits.
 pub const UNPUBLISHED_BATCHES_MAX: usize = 4;
+/// Buffers of full batches that are kept to be used again; further ones are given back to the system.
+pub const SPARE_BUFFERS_MAX: usize = 4;
 /// Streams whose version the writer remembers without asking the index (twice as many at most).
 pub const STREAM_HEADS_MAX: usize = 400_000;
 /// Size of a segment after which the next one is begun, in bytes. A start checks every byte of the last segment and makes

@@ -3,12 +3,11 @@
 //! Free of threads and clocks, so that it can be run step by step over simulated storage. A failed write or sync is the
 //! end: it is never tried again, and nothing is acknowledged after it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use domain::StreamId;
-use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use crate::limits::STREAM_HEADS_MAX;
 use crate::lines::Lines;
@@ -17,6 +16,7 @@ use crate::{Appended, Epoch, Error, JournalId, Position, RecordBatch, Result, fr
 
 use super::Clock;
 use super::active::{ActiveIndex, BatchPlace, Hashing};
+use super::buffers::Buffers;
 use super::layout::{
     BATCH_HEADER_BYTES, BatchHeader, BatchKind, Chain, SEGMENT_HEADER_BYTES, SegmentHeader, segment_name,
 };
@@ -57,6 +57,7 @@ pub(crate) struct Core {
     end: End,
     segment_bytes: u64,
     clock: Clock,
+    buffers: Arc<Buffers>,
     heads: Heads,
     lines: Lines,
     shared: Arc<OnceLock<Arc<Shared>>>,
@@ -70,15 +71,18 @@ impl Core {
         end: End,
         segment_bytes: u64,
         clock: Clock,
+        buffers: Arc<Buffers>,
     ) -> Self {
+        let journal = segment.header.journal;
         Self {
-            journal: segment.header.journal,
+            journal,
             storage,
             segment,
             end,
             segment_bytes,
             clock,
-            heads: Heads::default(),
+            buffers,
+            heads: Heads::new(Hashing::of(journal)),
             lines: Lines::default(),
             shared: Arc::default(),
             poison: None,
@@ -174,7 +178,7 @@ impl Core {
                 recorded_at_ms: now_ms,
             });
         }
-        let mut version = match self.heads.get(&append.stream) {
+        let mut version = match self.heads.get(append.stream_hash, &append.stream) {
             Some(version) => version,
             None => self
                 .shared
@@ -191,7 +195,7 @@ impl Core {
             self.end.next_sequence += 1;
             rest = others;
         }
-        self.heads.set(&append.stream, version);
+        self.heads.set(append.stream_hash, &append.stream, version);
         Ok(Appended {
             first,
             last: at(self.end.next_sequence - 1),
@@ -219,7 +223,7 @@ impl Core {
             offset,
             payload_offset: offset + BATCH_HEADER_BYTES as u32,
         };
-        let records = Bytes::from(bytes).slice(BATCH_HEADER_BYTES..);
+        let records = Buffers::share(&self.buffers, bytes).slice(BATCH_HEADER_BYTES..);
         Ok((
             place,
             Arc::new(RecordBatch::trusted(SHARD, first, count, records)),
@@ -339,25 +343,34 @@ pub(crate) fn create_segment(storage: &Arc<dyn Storage>, header: SegmentHeader) 
 }
 
 /// The versions of the streams that were written last; older ones are forgotten, the index knows them.
-#[derive(Default)]
 struct Heads {
-    young: HashMap<StreamId, u64, RandomState>,
-    old: HashMap<StreamId, u64, RandomState>,
+    hashing: Hashing,
+    young: HashTable<(StreamId, u64)>,
+    old: HashTable<(StreamId, u64)>,
 }
 
 impl Heads {
-    fn get(&self, stream: &StreamId) -> Option<u64> {
-        self.young.get(stream).or_else(|| self.old.get(stream)).copied()
+    fn new(hashing: Hashing) -> Self {
+        let (young, old) = Default::default();
+        Self { hashing, young, old }
     }
 
-    fn set(&mut self, stream: &StreamId, version: u64) {
-        if let Some(known) = self.young.get_mut(stream) {
-            *known = version;
-            return;
-        }
-        if self.young.len() >= STREAM_HEADS_MAX {
+    fn get(&self, hash: u64, stream: &StreamId) -> Option<u64> {
+        let same = |known: &(StreamId, u64)| known.0 == *stream;
+        let known = self.young.find(hash, same).or_else(|| self.old.find(hash, same));
+        known.map(|(_, version)| *version)
+    }
+
+    fn set(&mut self, hash: u64, stream: &StreamId, version: u64) {
+        if self.young.len() >= STREAM_HEADS_MAX && self.young.find(hash, |known| known.0 == *stream).is_none()
+        {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(stream.clone(), version);
+        let hashing = self.hashing;
+        let rehash = |known: &(StreamId, u64)| hashing.stream(known.0.kind, &known.0.key);
+        match self.young.entry(hash, |known| known.0 == *stream, rehash) {
+            Entry::Occupied(known) => known.into_mut().1 = version,
+            Entry::Vacant(free) => _ = free.insert((stream.clone(), version)),
+        }
     }
 }

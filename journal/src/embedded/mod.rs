@@ -4,6 +4,7 @@
 //! failed write or sync poisons the writer: no retry, no later acknowledgement. `docs/journal-format.md` has the bytes.
 
 mod active;
+mod buffers;
 mod commands;
 mod core;
 mod filter;
@@ -32,6 +33,8 @@ use crate::limits::{
 use crate::storage::{Disk, Storage};
 use crate::{Error, JournalId, Result};
 
+use self::active::Hashing;
+use self::buffers::Buffers;
 use self::core::Core;
 use self::queue::{Bounds, Queue};
 use self::recover::{Birth, Recovered, Recovery};
@@ -241,7 +244,9 @@ impl Opened {
         };
         let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
         let head = end.next_sequence - 1;
-        let mut core = Core::new(storage, last, end, segment_bytes, options.clock.clone());
+        let buffers = Arc::<Buffers>::default();
+        let clock = options.clock.clone();
+        let mut core = Core::new(storage, last, end, segment_bytes, clock, buffers.clone());
         core.open_epoch()?;
         let shared = Arc::new(Shared::new(
             id,
@@ -255,7 +260,7 @@ impl Opened {
             lock,
             core,
             shared,
-            queue: Arc::new(Queue::new(options.bounds())),
+            queue: Arc::new(Queue::new(options.bounds(), Hashing::of(id), buffers)),
             keeper: Arc::default(),
             repairs,
         })

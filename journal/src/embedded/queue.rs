@@ -14,11 +14,14 @@ use crate::limits::{
 };
 use crate::{Append, Completion, Epoch, Error, Expected, Refused, codec, frame};
 
+use super::active::Hashing;
+use super::buffers::Buffers;
 use super::layout::BATCH_HEADER_BYTES;
 
 /// One append that waits, apart from its records.
 pub(crate) struct Waiting {
     pub(crate) stream: StreamId,
+    pub(crate) stream_hash: u64,
     pub(crate) expected: Expected,
     pub(crate) epoch: Epoch,
     pub(crate) bytes: u32,
@@ -65,9 +68,10 @@ struct State {
 }
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct Queue {
     bounds: Bounds,
+    hashing: Hashing,
+    buffers: Arc<Buffers>,
     state: Mutex<State>,
     ready: Condvar,
 }
@@ -84,10 +88,14 @@ enum Offer {
 }
 
 impl Queue {
-    pub(crate) fn new(bounds: Bounds) -> Self {
+    /// An empty queue; the hashes of streams are made by the callers, the buffers are shared with the writer.
+    pub(crate) fn new(bounds: Bounds, hashing: Hashing, buffers: Arc<Buffers>) -> Self {
         Self {
             bounds,
-            ..Self::default()
+            hashing,
+            buffers,
+            state: Mutex::default(),
+            ready: Condvar::new(),
         }
     }
 
@@ -114,6 +122,7 @@ impl Queue {
             return Offer::Failed(error, done);
         }
         let bytes = scratch.len();
+        let stream_hash = self.hashing.stream(append.stream.kind, &append.stream.key);
         let mut state = self.lock();
         if let Some(poison) = &state.poison {
             return Offer::Failed(Error::Poisoned(poison.clone()), done);
@@ -124,7 +133,7 @@ impl Queue {
         if state.appends >= self.bounds.appends_max || state.bytes + bytes > self.bounds.bytes_max {
             return Offer::Full(append, done);
         }
-        let fill = state.fill(bytes, &self.bounds);
+        let fill = state.fill(bytes, &self.bounds, &self.buffers);
         fill.bytes.extend_from_slice(scratch);
         let Append {
             stream,
@@ -136,6 +145,7 @@ impl Queue {
         let (bytes32, records) = (bytes as u32, events.len() as u32);
         fill.waiting.push(Waiting {
             stream,
+            stream_hash,
             expected,
             epoch,
             bytes: bytes32,
@@ -196,14 +206,20 @@ impl Queue {
 }
 
 impl State {
-    /// The buffer that has room for an append.
-    fn fill(&mut self, bytes: usize, bounds: &Bounds) -> &mut Fill {
+    /// The buffer that has room for an append. One that is begun behind another will be full, so it gets its room at once.
+    fn fill(&mut self, bytes: usize, bounds: &Bounds, buffers: &Buffers) -> &mut Fill {
         let room = self.fills.back().is_some_and(|fill| {
             let fits = fill.bytes.len() + bytes <= BATCH_HEADER_BYTES + bounds.batch_bytes_max;
             fits && fill.waiting.len() < bounds.batch_appends_max
         });
         if !room {
-            let mut fill = Fill::default();
+            let mut fill = match self.fills.back() {
+                None => Fill::default(),
+                Some(full) => Fill {
+                    bytes: buffers.take(),
+                    waiting: Vec::with_capacity(full.waiting.len()),
+                },
+            };
             fill.bytes.resize(BATCH_HEADER_BYTES, 0);
             self.fills.push_back(fill);
         }
