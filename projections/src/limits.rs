@@ -7,6 +7,10 @@ pub const ROOM_FEED_POSITIONS_MAX: usize = 65_536;
 pub const FEED_CHUNK_POSITIONS: usize = 128;
 /// Newest chats of each room that a newcomer is shown; an older one is only in the journal.
 pub const RECENT_CHATS_MAX: usize = 50;
+/// Running combos of one room that a newcomer is shown; one more pushes out the one whose last gift is oldest.
+pub const RUNNING_COMBOS_MAX: usize = 256;
+/// A combo whose end was never told is kept no longer than this after its last gift, in ms.
+pub const RUNNING_COMBO_KEPT_MS: i64 = 60_000;
 /// Days whose boards stay in memory, the newest ones; older ones are read from the store when somebody asks.
 pub const BOARD_DAYS_IN_MEMORY: usize = 2;
 /// The places of a board that are watched: a batch that changes one of them is told as a change of the board's top.

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use domain::{RoomId, UserId};
+use domain::event::ComboStep;
+use domain::{GiftId, RoomId, UserId};
 
 use super::LiveSession;
 use crate::BadCursor;
@@ -47,6 +48,17 @@ impl FromStr for Board {
             }
         }
     }
+}
+
+/// A combo that runs in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningCombo {
+    /// Who sends it.
+    pub user: UserId,
+    /// Which gift.
+    pub gift: GiftId,
+    /// Its name and the total it has reached.
+    pub combo: ComboStep,
 }
 
 /// One line of a board.

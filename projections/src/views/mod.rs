@@ -3,25 +3,33 @@
 mod answer;
 mod balances;
 mod board;
+mod combos;
 mod feed;
 mod followers;
 mod live_rooms;
 mod order;
 mod recent_chats;
+mod settings;
 
-pub use answer::{BadBoard, Board, LiveRoom, Page, Relation, Standing, read_cursor, write_cursor};
+pub use answer::{
+    BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
+};
 pub use balances::{Balance, BalancesView, Sums};
 pub use board::BoardView;
 pub(crate) use board::Kind;
+pub use combos::RunningCombos;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
 pub use live_rooms::{LiveRooms, LiveSession};
 pub use recent_chats::RecentChats;
+pub use settings::{RoomSettings, Settings};
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use compact_str::CompactString;
+use domain::event::ComboStep;
+use domain::limits::COMBO_IDLE_MS;
 use domain::{RoomId, UserId};
 use journal::Position;
 
@@ -35,13 +43,15 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 6] = [
+pub const ALL: [&str; 8] = [
     BalancesView::NAME,
     FollowersView::NAME,
     BoardView::NAME,
     RoomFeed::NAME,
     LiveRooms::NAME,
     RecentChats::NAME,
+    RoomSettings::NAME,
+    RunningCombos::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -53,6 +63,8 @@ pub struct Views {
     pub(crate) room_feed: RoomFeed,
     pub(crate) live_rooms: LiveRooms,
     pub(crate) recent_chats: RecentChats,
+    pub(crate) room_settings: RoomSettings,
+    pub(crate) running_combos: RunningCombos,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -68,6 +80,8 @@ impl Views {
             room_feed: RoomFeed::default(),
             live_rooms: LiveRooms::default(),
             recent_chats: RecentChats::default(),
+            room_settings: RoomSettings::default(),
+            running_combos: RunningCombos::default(),
             store,
             spaces: Default::default(),
         }
@@ -81,7 +95,9 @@ impl Views {
             BoardView::NAME => self.boards = other.boards,
             RoomFeed::NAME => self.room_feed = other.room_feed,
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
-            _ => self.recent_chats = other.recent_chats,
+            RecentChats::NAME => self.recent_chats = other.recent_chats,
+            RoomSettings::NAME => self.room_settings = other.room_settings,
+            _ => self.running_combos = other.running_combos,
         }
     }
 
@@ -94,6 +110,8 @@ impl Views {
             &mut self.room_feed,
             &mut self.live_rooms,
             &mut self.recent_chats,
+            &mut self.room_settings,
+            &mut self.running_combos,
         ]
     }
 
@@ -105,6 +123,8 @@ impl Views {
             &self.room_feed,
             &self.live_rooms,
             &self.recent_chats,
+            &self.room_settings,
+            &self.running_combos,
         ]
     }
 
@@ -310,6 +330,31 @@ impl Views {
         room.map_or_else(Vec::new, |room| {
             self.recent_chats.of(room).map(position).collect()
         })
+    }
+
+    /// What the streamer and the moderators of a room have ordered and what still holds.
+    pub fn room_settings(&self, room: &RoomId) -> &Settings {
+        self.number(room.as_str())
+            .map_or(RoomSettings::nothing(), |room| self.room_settings.of(room))
+    }
+
+    /// The combos that run in a room at a moment (unix ms), by their senders.
+    pub fn running_combos(&self, room: &RoomId, now_ms: i64) -> Result<Vec<RunningCombo>> {
+        let Some(room) = self.number(room.as_str()) else {
+            return Ok(Vec::new());
+        };
+        let running = self.running_combos.since(room, now_ms - COMBO_IDLE_MS);
+        let told = running.map(|((sender, id), combo)| {
+            Ok(RunningCombo {
+                user: self.user(*sender)?,
+                gift: combo.gift.clone(),
+                combo: ComboStep {
+                    id: id.clone(),
+                    total: combo.total,
+                },
+            })
+        });
+        told.collect()
     }
 
     /// The day of a moment (unix ms) by the platform's calendar.

@@ -7,7 +7,7 @@ use domain::{Event, StreamId};
 use journal::Reader;
 use journal::memory::MemoryJournal;
 use projections::limits::RECENT_CHATS_MAX;
-use projections::views::{Board, Views};
+use projections::views::{Board, Settings, Views};
 use projections::{Day, UtcOffset};
 
 use crate::support::*;
@@ -41,6 +41,8 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
         relations(&told, views, id);
         feed(&told, views, id);
         recent_chats(&told, views, id);
+        settings(&told, views, id);
+        combos(&told, views, id);
     }
     live(&told, views);
     let days: BTreeSet<_> = told
@@ -122,7 +124,9 @@ fn shown(t: &Told, id: &str) -> bool {
         Event::GiftSent(e) => e.room.as_str() == id,
         Event::ComboEnded(e) => e.room.as_str() == id,
         Event::ChatSent(_) | Event::LiveStarted(_) | Event::LiveStopped(_) => t.stream.key == id,
-        _ => false,
+        Event::LikesCounted(_) => false,
+        // Whatever else stands in a room's stream is an order, and orders are shown.
+        _ => t.stream == room_stream(id),
     }
 }
 
@@ -150,6 +154,49 @@ fn feed(told: &[Told], views: &Views, id: &str) {
         views.room_newest(&room(id), 3),
         wanted[wanted.len().saturating_sub(3)..]
     );
+}
+
+fn settings(told: &[Told], views: &Views, id: &str) {
+    let mut wanted = Settings::default();
+    for t in told.iter().filter(|t| t.stream == room_stream(id)) {
+        match &t.event {
+            Event::Pinned(e) => wanted.pinned = Some(e.text.clone()),
+            Event::Unpinned(_) => wanted.pinned = None,
+            Event::SlowModeSet(e) => wanted.slow_mode_seconds = e.seconds,
+            Event::FollowersOnlySet(e) => wanted.followers_only = e.on,
+            Event::ModeratorAdded(e) => _ = wanted.moderators.insert(e.user.clone()),
+            Event::ModeratorRemoved(e) => _ = wanted.moderators.remove(&e.user),
+            _ => {}
+        }
+    }
+    assert_eq!(*views.room_settings(&room(id)), wanted, "settings of {id}");
+}
+
+fn combos(told: &[Told], views: &Views, id: &str) {
+    let mut wanted = BTreeMap::new();
+    for t in told {
+        match &t.event {
+            Event::GiftSent(e) if e.room.as_str() == id => {
+                if let Some(combo) = &e.combo {
+                    let key = (t.stream.key.to_string(), combo.id.clone());
+                    wanted.insert(key, (combo.total, t.at_ms));
+                }
+            }
+            Event::ComboEnded(e) if e.room.as_str() == id => {
+                wanted.remove(&(t.stream.key.to_string(), e.combo.id.clone()));
+            }
+            _ => {}
+        }
+    }
+    let now_ms = told.last().map_or(0, |t| t.at_ms);
+    wanted.retain(|_, (_, at_ms)| *at_ms + 5_000 > now_ms);
+    let running = views.running_combos(&room(id), now_ms).unwrap();
+    let running: BTreeMap<_, _> = running
+        .into_iter()
+        .map(|c| ((c.user.to_string(), c.combo.id), c.combo.total))
+        .collect();
+    let wanted = wanted.into_iter().map(|(key, (total, _))| (key, total)).collect();
+    assert_eq!(running, wanted, "combos in {id}");
 }
 
 fn live(told: &[Told], views: &Views) {

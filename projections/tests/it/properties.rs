@@ -26,7 +26,7 @@ enum Step {
 
 fn happens() -> impl Strategy<Value = Step> {
     let who = 0..PEOPLE.len();
-    (who.clone(), who, 0u8..14, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
+    (who.clone(), who, 0u8..20, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
         let (a, b) = (PEOPLE[a], PEOPLE[b]);
         let (stream, event): (_, Event) = match kind {
             0 => (viewer(a), grant(n as i64 + 1, n).into()),
@@ -38,6 +38,8 @@ fn happens() -> impl Strategy<Value = Step> {
             6 => (room_stream(b), chat(a).into()),
             7 => (viewer(a), combo_ended(b, session).into()),
             8 => (room_stream(b), liked(session, 1, n + 1).into()),
+            9..12 => (room_stream(b), order(a, n)),
+            12..15 => (viewer(a), combo_gift(b, session).into()),
             _ => (viewer(a), gift(b, session, n, n / 2, n * 3).into()),
         };
         Step::Happens(stream, event)

@@ -102,6 +102,8 @@ fn a_check_finds_what_is_missing_and_what_is_too_much() {
 fn every_view_that_is_spoiled_is_rebuilt_when_it_is_opened() {
     for view in ALL {
         let (journal, store) = (busy(), memory());
+        append(&journal, room_stream("bob"), order("cat", 7));
+        append(&journal, viewer("ann"), combo_gift("bob", 3));
         drop(folded(journal.clone(), &store));
         assert!(spoil(&*store, view, |_, value| Some(value[..value.len() - 1].to_vec())) > 0);
         let runner = folded(journal.clone(), &store);

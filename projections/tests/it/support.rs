@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::event::{
-    ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, GiftSent, LikesCounted, LiveStarted,
-    LiveStopped, Role, TicketsCredited, Unfollowed,
+    Banned, ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, FollowersOnlySet, GiftSent,
+    LikesCounted, LiveStarted, LiveStopped, ModeratorAdded, ModeratorRemoved, Muted, NoticePosted, Pinned,
+    Role, SlowModeSet, TicketsCredited, Unfollowed, Unpinned,
 };
 use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
 use journal::memory::MemoryJournal;
@@ -75,6 +76,48 @@ pub(crate) fn gift(to: &str, session: u32, coins: u64, tickets: u64, coins_left:
         tickets,
         coins_left,
         combo: None,
+    }
+}
+
+/// A gift of the combo that [`combo_ended`] ends.
+pub(crate) fn combo_gift(to: &str, total: u32) -> GiftSent {
+    let combo = combo_ended(to, total).combo;
+    GiftSent {
+        combo: Some(combo),
+        ..gift(to, 1, 10, 5, 0)
+    }
+}
+
+/// An order of the streamer or a moderator about a user; `n` says which.
+pub(crate) fn order(about: &str, n: u64) -> Event {
+    let (user, by) = (user(about), user("boss"));
+    let on = n.is_multiple_of(2);
+    match n % 13 {
+        0 | 1 => SlowModeSet {
+            seconds: u32::from(on),
+            by,
+        }
+        .into(),
+        2 | 3 => FollowersOnlySet { on, by }.into(),
+        4 | 5 => {
+            let text = user.to_string();
+            Pinned { text, by }.into()
+        }
+        6 => Unpinned { by }.into(),
+        7 | 8 => ModeratorAdded { user, by }.into(),
+        9 => ModeratorRemoved { user, by }.into(),
+        10 => Banned { user, by }.into(),
+        11 => Muted {
+            user,
+            until_ms: 7,
+            by,
+        }
+        .into(),
+        _ => NoticePosted {
+            text: "listen".into(),
+            by,
+        }
+        .into(),
     }
 }
 

@@ -1,0 +1,237 @@
+//! The combos that run in each room, so that a newcomer sees them running.
+//!
+//! A combo is taken out when it ends. One whose end is told late (its sender's actor went away with the process) or was
+//! told before its last gift goes with time, as soon as another begins; whoever reads looks at the time too.
+
+use std::collections::{BTreeMap, HashMap};
+
+use domain::event::{ComboStep, GiftSent};
+use domain::{ComboId, Event, GiftId};
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::fact::{Fact, Projection, damaged};
+use crate::limits::{RUNNING_COMBO_KEPT_MS, RUNNING_COMBOS_MAX};
+use crate::names::{Names, Number};
+use crate::store::{Put, Stored};
+
+/// Whose combo it is, and its name.
+type Key = (Number, ComboId);
+
+/// A combo where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Combo {
+    pub(crate) gift: GiftId,
+    pub(crate) total: u32,
+    /// Time of its last gift, unix ms.
+    pub(crate) at_ms: i64,
+    #[serde(skip)]
+    unstored: bool,
+}
+
+/// The view `running_combos`.
+#[derive(Debug, Default)]
+pub struct RunningCombos {
+    /// Only rooms with any.
+    rooms: HashMap<Number, BTreeMap<Key, Combo>, foldhash::fast::RandomState>,
+    /// May name a combo twice, or one that is gone.
+    unstored: Vec<(Number, Key)>,
+}
+
+impl RunningCombos {
+    /// Its name.
+    pub const NAME: &'static str = "running_combos";
+
+    /// The combos of a room whose last gift came after a moment (unix ms).
+    pub(crate) fn since(&self, room: Number, ms: i64) -> impl Iterator<Item = (&Key, &Combo)> {
+        let combos = self.rooms.get(&room).into_iter().flatten();
+        combos.filter(move |(_, combo)| combo.at_ms > ms)
+    }
+
+    fn step(&mut self, room: Number, sender: Number, sent: &GiftSent, step: &ComboStep, at_ms: i64) {
+        let combos = self.rooms.entry(room).or_default();
+        let key = (sender, step.id.clone());
+        if let Some(combo) = combos.get_mut(&key) {
+            (combo.total, combo.at_ms) = (step.total, at_ms);
+            if !std::mem::replace(&mut combo.unstored, true) {
+                self.unstored.push((room, key));
+            }
+            return;
+        }
+        make_room(combos, at_ms, |gone| self.unstored.push((room, gone)));
+        let (gift, total) = (sent.gift.clone(), step.total);
+        combos.insert(
+            key.clone(),
+            Combo {
+                gift,
+                total,
+                at_ms,
+                unstored: true,
+            },
+        );
+        self.unstored.push((room, key));
+    }
+
+    fn end(&mut self, room: Number, sender: Number, combo: &ComboId) {
+        let Some(combos) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        let key = (sender, combo.clone());
+        if combos.remove(&key).is_some() {
+            self.unstored.push((room, key));
+        }
+        if combos.is_empty() {
+            self.rooms.remove(&room);
+        }
+    }
+}
+
+/// Takes out what is too old, and the oldest where there are too many.
+fn make_room(combos: &mut BTreeMap<Key, Combo>, at_ms: i64, mut gone: impl FnMut(Key)) {
+    let old = |combo: &Combo| combo.at_ms + RUNNING_COMBO_KEPT_MS <= at_ms;
+    for (key, _) in combos.extract_if(.., |_, combo| old(combo)) {
+        gone(key);
+    }
+    if combos.len() >= RUNNING_COMBOS_MAX {
+        let oldest = combos.iter().min_by_key(|(_, combo)| combo.at_ms);
+        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
+            combos.remove(&key);
+            gone(key);
+        }
+    }
+}
+
+impl Projection for RunningCombos {
+    fn name(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn apply(&mut self, fact: &Fact<'_>) {
+        match fact.event {
+            Event::GiftSent(sent) => {
+                if let Some(step) = &sent.combo {
+                    self.step(fact.whom, fact.who, sent, step, fact.at_ms);
+                }
+            }
+            Event::ComboEnded(ended) => self.end(fact.whom, fact.who, &ended.combo.id),
+            _ => {}
+        }
+    }
+
+    fn load(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+        let bad = || damaged(Self::NAME, "an entry cannot be read");
+        let (room, key) = read_key(key).ok_or_else(bad)?;
+        let combo = postcard::from_bytes(value).map_err(|_| bad())?;
+        self.rooms.entry(room).or_default().insert(key, combo);
+        Ok(())
+    }
+
+    fn flush(&mut self, _: &Stored<'_>, out: &mut Put<'_>) -> Result<()> {
+        self.unstored.sort_unstable();
+        self.unstored.dedup();
+        for (room, key) in self.unstored.drain(..) {
+            let stored = write_key(room, &key);
+            let Some(combo) = self.rooms.get_mut(&room).and_then(|combos| combos.get_mut(&key)) else {
+                out.remove(&stored);
+                continue;
+            };
+            combo.unstored = false;
+            let value = postcard::to_allocvec(combo);
+            out.set(
+                &stored,
+                &value.map_err(|_| damaged(Self::NAME, "a combo cannot be written"))?,
+            );
+        }
+        Ok(())
+    }
+
+    fn explain(&self, key: &[u8], names: &Names) -> String {
+        match read_key(key) {
+            Some((room, (sender, combo))) => {
+                let (room, sender) = (names.text(room), names.text(sender));
+                format!("combo {combo} of {sender} in room {room}")
+            }
+            None => format!("key {key:02x?}"),
+        }
+    }
+}
+
+fn write_key(room: Number, (sender, combo): &Key) -> Vec<u8> {
+    let mut key = Vec::with_capacity(8 + combo.as_str().len());
+    key.extend(room.to_be_bytes());
+    key.extend(sender.to_be_bytes());
+    key.extend(combo.as_str().as_bytes());
+    key
+}
+
+fn read_key(key: &[u8]) -> Option<(Number, Key)> {
+    let (room, rest) = key.split_first_chunk::<4>()?;
+    let (sender, combo) = rest.split_first_chunk::<4>()?;
+    let combo = std::str::from_utf8(combo).ok()?.parse().ok()?;
+    Some((u32::from_be_bytes(*room), (u32::from_be_bytes(*sender), combo)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::SessionNumber;
+
+    fn sent(total: u32, id: &str) -> GiftSent {
+        let combo = ComboStep {
+            id: id.parse().unwrap(),
+            total,
+        };
+        GiftSent {
+            room: "kim".parse().unwrap(),
+            session: SessionNumber(1),
+            gift: "rose".parse().unwrap(),
+            count: 1,
+            coins: 10,
+            tickets: 5,
+            coins_left: 0,
+            combo: Some(combo),
+        }
+    }
+
+    fn give(view: &mut RunningCombos, sender: Number, id: &str, at_ms: i64) {
+        let event = Event::from(sent(1, id));
+        view.apply(&Fact {
+            place: 1,
+            at_ms,
+            who: sender,
+            whom: 0,
+            event: &event,
+        });
+    }
+
+    #[test]
+    fn a_room_keeps_so_many_combos_and_none_for_ever() {
+        let mut view = RunningCombos::default();
+        for sender in 0..RUNNING_COMBOS_MAX as u32 + 7 {
+            give(&mut view, sender, "c", i64::from(sender));
+        }
+        let mut senders: Vec<_> = view.since(0, -1).map(|((sender, _), _)| *sender).collect();
+        senders.sort_unstable();
+        assert_eq!(senders.len(), RUNNING_COMBOS_MAX);
+        assert_eq!(senders[0], 7, "those whose last gift is oldest go first");
+        give(&mut view, 1, "d", 1_000 + RUNNING_COMBO_KEPT_MS);
+        assert_eq!(
+            view.since(0, -1).count(),
+            1,
+            "what is too old goes when another begins"
+        );
+        assert_eq!(view.since(0, 1_000 + RUNNING_COMBO_KEPT_MS).count(), 0);
+    }
+
+    #[test]
+    fn a_key_is_read_back() {
+        let key = (7, "c-1".parse().unwrap());
+        assert_eq!(read_key(&write_key(3, &key)), Some((3, key)));
+        assert!(read_key(&[0; 7]).is_none());
+        assert!(read_key(&[0; 8]).is_none());
+    }
+}
