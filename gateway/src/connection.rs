@@ -86,6 +86,11 @@ impl<B: Backend> Connection<B> {
         }
     }
 
+    /// The client has no socket: see [`Session::emulate`].
+    pub(crate) fn emulate(&mut self, session: String, node: &str) {
+        self.session.emulate(session, node);
+    }
+
     pub(crate) fn format(&self) -> Format {
         self.peer.format
     }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::backend::Backend;
 use crate::config::Config;
-use crate::door::{Door, Knock, Network, Refused};
+use crate::door::{Door, Knock, Network, Refused, Turned};
+use crate::emulation::Sessions;
 use crate::hub::Hub;
 use crate::session::Now;
 
@@ -22,6 +23,9 @@ struct Shared<B> {
     backend: Arc<B>,
     started: Instant,
     door: Door,
+    /// Names this run of this server among others.
+    node: String,
+    emulated: Sessions,
 }
 
 /// A connection's place inside, given back when it is dropped.
@@ -61,6 +65,8 @@ impl<B: Backend> Gateway<B> {
                 hub,
                 backend,
                 started: Instant::now(),
+                node: uuid::Uuid::new_v4().to_string(),
+                emulated: Sessions::default(),
             }),
         }
     }
@@ -111,6 +117,19 @@ impl<B: Backend> Gateway<B> {
             }),
             Err(why) => Err(door.refuse(why, hub.stats())),
         }
+    }
+
+    /// What a page of an origin that is not listed is told.
+    pub(crate) fn turn_page_away(&self) -> Refused {
+        self.door().refuse(Turned::Origin, self.hub().stats())
+    }
+
+    pub(crate) fn node(&self) -> &str {
+        &self.shared.node
+    }
+
+    pub(crate) fn emulated(&self) -> &Sessions {
+        &self.shared.emulated
     }
 
     pub(crate) fn now(&self) -> Now {

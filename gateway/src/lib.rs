@@ -10,6 +10,7 @@
 //!    '------ outbox <- peer <- hub.publish(channel, class, publication) <- the embedder
 //! ```
 
+pub mod emulation;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 pub mod limits;

@@ -84,6 +84,13 @@ pub const COMMANDS_BURST: u32 = 300;
 /// Error 111 so often at once, and then once more a second, is forgiven; beyond, the connection is closed with 3013.
 pub const REFUSED_COMMANDS_BURST: u32 = 200;
 
+/// Frames of a client without a socket that its connection has not taken yet; one more is answered with 503, and its
+/// SDK begins anew.
+pub const EMULATION_INBOX_BYTES_MAX: usize = 262_144;
+
+/// What a request to `/emulation` may hold besides its frame; a longer one is answered with 413.
+pub const EMULATION_ENVELOPE_BYTES_MAX: usize = 1_024;
+
 /// Subscriptions of one connection, server-side ones included; one more is answered with error 106.
 pub const CHANNELS_PER_CONNECTION_MAX: usize = 128;
 
@@ -104,5 +111,6 @@ const _: () = assert!(RECOVERY_REPLY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_B
 const _: () = assert!(HISTORY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= OUTBOX_BYTES_MAX);
 const _: () = assert!(COMMANDS_BURST as usize > 2 * CHANNELS_PER_CONNECTION_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX * 2 < EMULATION_INBOX_BYTES_MAX);
 const _: () = assert!(CONNECTIONS_MAX < ADDRESSES_REMEMBERED_MAX);
 const _: () = assert!(SUBSCRIBE_BUFFER_BYTES_MAX < OUTBOX_BYTES_MAX);

@@ -7,7 +7,7 @@
 use std::io::Write;
 
 use actix_web::{App, HttpRequest, HttpResponse, web};
-use gateway::{Config, Error, Gateway, HistoryQuery, Hub, Publication, StreamPosition, ws};
+use gateway::{Config, Error, Gateway, HistoryQuery, Hub, Publication, StreamPosition, emulation, ws};
 use serde::Deserialize;
 
 use memory::{HISTORY_PUBLICATIONS_MAX, Memory, Profile};
@@ -138,10 +138,12 @@ async fn main() -> std::io::Result<()> {
     let memory = Memory::new(hub.clone(), options.profile, options.sparse);
     let gateway = Gateway::new(Config::default(), hub.clone(), memory.clone());
     let memory = web::Data::from(memory);
+    let fallbacks = gateway.clone();
     let app = move || {
         App::new()
             .app_data(memory.clone())
             .configure(ws::configure)
+            .configure(|config| emulation::configure(config, &fallbacks))
             .route("/api/publish", web::post().to(api_publish))
             .route("/api/history", web::post().to(api_history))
     };

@@ -414,6 +414,11 @@ fn connect_result(out: &mut BytesMut, result: &ConnectResult) {
     if result.ping_s > 0 {
         object.flag("pong", true);
     }
+    if !result.session.is_empty() {
+        object
+            .string("session", &result.session)
+            .string("node", &result.node);
+    }
     object.close();
 }
 

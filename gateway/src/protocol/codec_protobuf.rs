@@ -248,6 +248,8 @@ fn connect_result(result: &ConnectResult) -> wire::ConnectResult {
         subs,
         ping: result.ping_s,
         pong: result.ping_s > 0,
+        session: result.session.clone(),
+        node: result.node.clone(),
     }
 }
 

@@ -110,6 +110,9 @@ pub(crate) struct ConnectResult {
     pub(crate) data: Option<Bytes>,
     pub(crate) subs: Vec<(ByteString, SubscribeResult)>,
     pub(crate) ping_s: u32,
+    /// Where and under which name clients without a socket send their frames; empty for all others.
+    pub(crate) session: String,
+    pub(crate) node: String,
 }
 
 #[derive(Debug, Default)]

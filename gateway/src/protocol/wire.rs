@@ -250,6 +250,10 @@ pub(super) struct ConnectResult {
     pub(super) ping: u32,
     #[prost(bool, tag = "8")]
     pub(super) pong: bool,
+    #[prost(string, tag = "9")]
+    pub(super) session: String,
+    #[prost(string, tag = "10")]
+    pub(super) node: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -100,12 +100,15 @@ impl Session {
         self.phase = Phase::Connected;
         self.effects.push_back(Effect::Entered(caller));
 
+        let (session, node) = self.emulated.take().map(|names| *names).unwrap_or_default();
         let mut reply = ConnectResult {
             client: (*self.client).into(),
             version: self.config.version.clone(),
             ttl,
             data: connected.data,
             subs: Vec::with_capacity(subs.len()),
+            session,
+            node,
             ping_s: u32::try_from(self.config.ping_interval.as_secs().max(1)).unwrap_or(u32::MAX),
         };
         let mut budget = limits::RECOVERY_REPLY_BYTES_MAX;

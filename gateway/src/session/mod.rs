@@ -39,6 +39,8 @@ pub(crate) struct Session {
     budget: Budget,
     now_ms: u64,
     throttled: u32,
+    /// Session and node, for a client without a socket.
+    emulated: Option<Box<(String, String)>>,
     batch: BytesMut,
     effects: VecDeque<Effect>,
 }
@@ -114,9 +116,15 @@ impl Session {
             budget: Budget::default(),
             now_ms: now.monotonic_ms,
             throttled: 0,
+            emulated: None,
             batch: BytesMut::new(),
             effects: VecDeque::new(),
         }
+    }
+
+    /// There is no socket: the client is told by which names to send its frames. To be called before the first one.
+    pub(crate) fn emulate(&mut self, session: String, node: &str) {
+        self.emulated = Some(Box::new((session, node.to_owned())));
     }
 
     /// What is to be done next.

@@ -87,6 +87,8 @@ impl<B: Backend> Front<B> {
             HttpService::build()
                 .local_addr(address)
                 .client_request_timeout(handshake_within)
+                // Who hangs up is gone, also in the middle of a stream.
+                .h1_allow_half_closed(false)
                 .on_connect_ext(move |stream: &TcpStream, _| prepare(stream, reader_patience))
                 .upgrade(upgrades(&gateway))
                 .finish(map_config(app, |()| AppConfig::default()))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::App;
 use actix_web::dev::ServerHandle;
 use futures_util::{SinkExt, StreamExt};
-use gateway::{Backend, Config, Gateway, Hub, ws};
+use gateway::{Backend, Config, Gateway, Hub, emulation, ws};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -41,10 +41,16 @@ impl Server {
             actix_web::rt::System::new().block_on(async move {
                 let listener = ws::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a free port");
                 let address = listener.local_addr().expect("bound");
+                let fallbacks = gateway.clone();
+                let app = move || {
+                    App::new()
+                        .configure(ws::configure)
+                        .configure(|config| emulation::configure(config, &fallbacks))
+                };
                 let server = ws::Front::new(gateway)
                     .workers(2)
                     .reader_patience(patience)
-                    .listen(listener, || App::new().configure(ws::configure))
+                    .listen(listener, app)
                     .expect("listens");
                 sender.send((address, server.handle())).expect("the test waits");
                 server.await.expect("the server ends in peace");
