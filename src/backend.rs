@@ -6,19 +6,23 @@ use bytes::Bytes;
 use domain::{RoomId, UserId};
 use gateway::{
     Backend, Caller, ChannelCall, Connect, Connected, Disconnect, Error, ExpireAt, Grant, History,
-    HistoryQuery, PresenceStats, Publication, RecoveryPage, Refusal, StreamPosition, Subscribe, Unsubscribe,
+    HistoryQuery, Hub, PresenceStats, Publication, RecoveryPage, Refusal, StreamPosition, Subscribe,
+    Unsubscribe,
 };
 use journal::Position;
 use projections::views::Board;
 
 use crate::platform::Platform;
 use crate::rpc::{self, Failure};
+use crate::sessions::Sessions;
 use crate::tokens::Verifier;
 
 /// Livehouse behind the gateway.
 pub struct LivehouseBackend {
     platform: Arc<Platform>,
     verifier: Verifier,
+    sessions: Sessions,
+    hub: Arc<Hub>,
     epoch: String,
 }
 
@@ -45,11 +49,13 @@ impl Channel {
 
 impl LivehouseBackend {
     /// The backend of a platform.
-    pub fn new(platform: Arc<Platform>, verifier: Verifier) -> Self {
+    pub fn new(platform: Arc<Platform>, verifier: Verifier, sessions: Sessions, hub: Arc<Hub>) -> Self {
         let epoch = platform.journal.to_string();
         Self {
             platform,
             verifier,
+            sessions,
+            hub,
             epoch,
         }
     }
@@ -165,6 +171,9 @@ impl Backend for LivehouseBackend {
             return Err(Disconnect::BAD_REQUEST.into());
         }
         let claims = self.verifier.check(&request.token)?;
+        if !self.sessions.has_room(&claims.user) {
+            return Err(Disconnect::CONNECTION_LIMIT.into());
+        }
         let channels = vec![format!("user:{}", claims.user)];
         Ok(Connected {
             user: claims.user.to_string(),
@@ -211,13 +220,22 @@ impl Backend for LivehouseBackend {
         }
     }
 
-    async fn snapshot(&self, _: &Caller, channel: &str, recovered: bool) -> Result<Option<Bytes>, Refusal> {
+    async fn snapshot(
+        &self,
+        caller: &Caller,
+        channel: &str,
+        recovered: bool,
+    ) -> Result<Option<Bytes>, Refusal> {
+        let platform = &*self.platform;
         let data = match Channel::parse(channel)? {
             // Who got everything that was missed needs no picture of the whole.
             Channel::Room(_) if recovered => return Ok(None),
-            Channel::Room(room) => rpc::room_info(&self.platform, &room).await,
+            Channel::Room(room) => {
+                let user = user_of(caller)?;
+                platform.pictures.for_user(platform, &room, &user).await
+            }
             Channel::User(_) => return Ok(None),
-            Channel::Board(board) => rpc::board_now(&self.platform, &board),
+            Channel::Board(board) => rpc::board_now(platform, &board),
         };
         data.map(Some).map_err(|failure| refusal(&failure).into())
     }
@@ -252,15 +270,29 @@ impl Backend for LivehouseBackend {
             .map_err(|failure| refusal(&failure).into())
     }
 
+    fn on_connected(&self, caller: &Arc<Caller>) {
+        if let Ok(user) = user_of(caller)
+            && let Some((client, why)) = self.sessions.enter(&user, &caller.client)
+        {
+            self.hub.disconnect_client(&client, &why);
+        }
+    }
+
+    fn on_disconnected(&self, caller: &Arc<Caller>, _: &Disconnect) {
+        if let Ok(user) = user_of(caller) {
+            self.sessions.leave(&user, &caller.client);
+        }
+    }
+
     fn on_subscribed(&self, caller: &Arc<Caller>, channel: &str) {
         if let (Ok(Channel::Room(room)), Ok(user)) = (Channel::parse(channel), user_of(caller)) {
-            self.platform.audience.enter(&room, &user);
+            self.platform.audience.enter(&room, &user, self.platform.now_ms());
         }
     }
 
     fn on_unsubscribed(&self, caller: &Arc<Caller>, channel: &str, _: Option<&Unsubscribe>) {
         if let (Ok(Channel::Room(room)), Ok(user)) = (Channel::parse(channel), user_of(caller)) {
-            self.platform.audience.leave(&room, &user);
+            self.platform.audience.leave(&room, &user, self.platform.now_ms());
         }
     }
 }

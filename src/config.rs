@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 use domain::{Catalogue, Gift};
 use serde::{Deserialize, Serialize};
 
+use crate::sessions::SessionsPolicy;
+
 /// The file that is read from the working directory when no other is named.
 pub const DEFAULT_FILE: &str = "livehouse.toml";
 /// In front of every environment variable that sets a key: `LIVEHOUSE_TOKEN_SECRET` sets `token.secret`.
@@ -36,6 +38,8 @@ const KEYS: &[(&str, &[&str])] = &[
     ("GATEWAY_ALLOWED_ORIGINS", &["gateway", "allowed_origins"]),
     ("GATEWAY_PING_SECONDS", &["gateway", "ping_seconds"]),
     ("GATEWAY_CONNECTIONS_MAX", &["gateway", "connections_max"]),
+    ("GATEWAY_SESSIONS_PER_USER", &["gateway", "sessions_per_user"]),
+    ("GATEWAY_SESSIONS_POLICY", &["gateway", "sessions_policy"]),
     ("ACTORS_IDLE_SECONDS", &["actors", "idle_seconds"]),
 ];
 
@@ -125,6 +129,10 @@ pub struct GatewayConfig {
     pub ping_seconds: u32,
     /// Most sockets at once; one more is answered with 503.
     pub connections_max: usize,
+    /// Most connections of one user at once.
+    pub sessions_per_user: usize,
+    /// What happens to one more.
+    pub sessions_policy: SessionsPolicy,
 }
 
 /// The actors.
@@ -167,6 +175,8 @@ impl Default for GatewayConfig {
             allowed_origins: Vec::new(),
             ping_seconds: 25,
             connections_max: 100_000,
+            sessions_per_user: 8,
+            sessions_policy: SessionsPolicy::default(),
         }
     }
 }
@@ -282,6 +292,9 @@ impl Config {
         if !(10..=600).contains(&self.gateway.ping_seconds) {
             bail!("gateway.ping_seconds must be 10 to 600");
         }
+        if self.gateway.sessions_per_user == 0 {
+            bail!("gateway.sessions_per_user must be at least 1");
+        }
         if let Some(secret) = &self.token.secret
             && secret.reveal().len() < TOKEN_SECRET_BYTES_MIN
         {
@@ -378,6 +391,7 @@ mod tests {
         for (file, word) in [
             ("utc_offset_minutes = 900", "840"),
             ("[gateway]\nping_seconds = 1", "10 to 600"),
+            ("[gateway]\nsessions_per_user = 0", "at least 1"),
             ("[token]\nsecret = 'short'", "32 bytes"),
             (
                 "[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Accepted, Actors, Reply, Request};
-use domain::{Catalogue, Rejection, RoomId, UserId, room, streamer, viewer};
+use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, room, streamer, viewer};
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
 use projections::ViewsHandle;
@@ -13,6 +13,9 @@ use projections::views::Views;
 
 use crate::audience::Audience;
 use crate::feed::Feed;
+use crate::hot::Hot;
+use crate::likes::Likes;
+use crate::picture::Pictures;
 use crate::rpc::Failure;
 
 /// How long a query waits for the position it asks for.
@@ -41,6 +44,12 @@ pub struct Platform {
     pub feed: Feed,
     /// Who is in which room.
     pub audience: Audience,
+    /// Likes on their way to the journal.
+    pub likes: Likes,
+    /// The live rooms, hottest first.
+    pub hot: Hot,
+    /// What newcomers to rooms are shown.
+    pub pictures: Pictures,
     /// Which journal this is: the epoch of every channel.
     pub journal: JournalId,
     views: ViewsHandle,
@@ -58,6 +67,9 @@ impl Platform {
             catalogue,
             feed,
             audience: Audience::default(),
+            likes: Likes::default(),
+            hot: Hot::default(),
+            pictures: Pictures::default(),
             journal,
             views,
             clock,
@@ -144,5 +156,15 @@ impl Commands {
         let (reply, answer) = Reply::channel();
         self.0.room(room, request, command, reply);
         answer
+    }
+
+    /// The session that runs in a room, as its streamer's actor says; none when none does.
+    pub async fn session(&self, room: &RoomId) -> Result<Option<SessionNumber>, actors::Failure> {
+        if let Some(known) = self.0.live_session(room) {
+            return Ok(known);
+        }
+        let (reply, told) = Reply::channel();
+        self.0.ask_streamer(&room.streamer(), reply);
+        Ok(told.await?.answer.live().map(|live| live.session))
     }
 }

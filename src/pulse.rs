@@ -1,42 +1,107 @@
-//! What rooms and boards are told at a steady pace: how many are here, how many tickets, who leads.
+//! What rooms and boards are told at a steady pace: how many are here, how many tickets and likes, who came, who leads.
 //!
-//! State, not history: only the newest counts, so nothing is told that did not change.
+//! Numbers are state, not history: only the newest counts. Who came and who taps is told by sample, and forgotten.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::RoomId;
+use domain::{RoomId, UserId};
 use gateway::{Class, Hub, Publication};
 use serde::Serialize;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use crate::audience::Sample;
 use crate::feed::{ChangedBoards, publish, room_channel};
+use crate::hot;
 use crate::platform::Platform;
 use crate::rpc;
 
-/// Between two `board` publications of one board.
+/// Between two `hearts` of one room.
+const HEARTS_EVERY: Duration = Duration::from_millis(200);
+/// Between two `board` publications of one board, and two `entered` of one room.
 const BOARDS_EVERY: Duration = Duration::from_millis(500);
-/// Board ticks between two `counters` publications of one room.
-const COUNTERS_EVERY_TICKS: u32 = 2;
+/// Between two `counters` of one room, two rankings, and two times that likes are journalled.
+const COUNTERS_EVERY: Duration = Duration::from_secs(1);
+/// Counters that have not changed are told again after so many times: a client that lost something hears of it with them.
+const COUNTERS_AGAIN_AFTER: u32 = 10;
 
 #[derive(Serialize)]
 struct Counters {
     r#type: &'static str,
+    #[serde(flatten)]
+    numbers: Numbers,
+}
+
+/// What is counted in a room.
+#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
     viewers: u32,
+    likes: u64,
     tickets: u64,
+}
+
+#[derive(Serialize)]
+struct Entered {
+    r#type: &'static str,
+    #[serde(flatten)]
+    sample: Sample,
+}
+
+#[derive(Serialize)]
+struct Hearts {
+    r#type: &'static str,
+    count: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    users: Vec<UserId>,
 }
 
 /// Tells rooms and boards until the task is dropped.
 pub async fn run(platform: Arc<Platform>, hub: Arc<Hub>, boards: ChangedBoards) {
-    let mut ticks = tokio::time::interval(BOARDS_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut told = HashMap::new();
-    for tick in 0u32.. {
-        ticks.tick().await;
-        tell_boards(&platform, &hub, &boards);
-        if tick.is_multiple_of(COUNTERS_EVERY_TICKS) {
-            tell_counters(&platform, &hub, &mut told);
+    let [mut hearts, mut half_seconds, mut seconds] = [HEARTS_EVERY, BOARDS_EVERY, COUNTERS_EVERY].map(every);
+    let mut told = Told::new();
+    loop {
+        tokio::select! {
+            _ = hearts.tick() => tell_hearts(&platform, &hub),
+            _ = half_seconds.tick() => {
+                tell_boards(&platform, &hub, &boards);
+                tell_entered(&platform, &hub);
+            }
+            _ = seconds.tick() => {
+                journal_likes(&platform);
+                tell_counters(&platform, &hub, &mut told);
+                rank(&platform);
+                platform.likes.sweep(platform.now_ms());
+                platform.pictures.sweep(platform.now_ms());
+            }
         }
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+fn tell_hearts(platform: &Platform, hub: &Hub) {
+    for (room, hearts) in platform.likes.take_hearts() {
+        let hearts = Hearts {
+            r#type: "hearts",
+            count: hearts.count,
+            users: hearts.sample.users,
+        };
+        tell_room(hub, &room, Class::Ephemeral, &hearts);
+    }
+}
+
+fn tell_entered(platform: &Platform, hub: &Hub) {
+    for (room, sample) in platform.audience.take_entered(platform.now_ms()) {
+        let entered = Entered {
+            r#type: "entered",
+            sample,
+        };
+        tell_room(hub, &room, Class::Ephemeral, &entered);
     }
 }
 
@@ -53,22 +118,38 @@ fn tell_boards(platform: &Platform, hub: &Hub, boards: &ChangedBoards) {
     }
 }
 
-/// Rooms with somebody in them, and what they were told last.
-type Told = HashMap<RoomId, (u32, u64)>;
+fn tell_room(hub: &Hub, room: &RoomId, class: Class, publication: &impl Serialize) {
+    let channel = room_channel(room);
+    if hub.has_subscribers(&channel) {
+        let json = serde_json::to_vec(publication).expect("publications are plain data");
+        publish(hub, &channel, class, Publication::new(json));
+    }
+}
+
+/// They go to the journal while the pulse goes on; rooms of which some are still on their way are left for the next time.
+fn journal_likes(platform: &Arc<Platform>) {
+    let platform = platform.clone();
+    tokio::spawn(async move { platform.likes.journal(&platform.actors).await });
+}
+
+/// Rooms with somebody in them, what they were told last, and how often since it did not change.
+type Told = HashMap<RoomId, (Numbers, u32)>;
 
 fn tell_counters(platform: &Platform, hub: &Hub, told: &mut Told) {
-    let now = current(platform);
-    for (room, &(viewers, tickets)) in &now {
-        if told.get(room) == Some(&(viewers, tickets)) {
+    let mut now = current(platform);
+    for (room, (numbers, unchanged)) in &mut now {
+        if let Some((before, times)) = told.get(room)
+            && before == numbers
+            && *times + 1 < COUNTERS_AGAIN_AFTER
+        {
+            *unchanged = times + 1;
             continue;
         }
         let counters = Counters {
             r#type: "counters",
-            viewers,
-            tickets,
+            numbers: *numbers,
         };
-        let json = serde_json::to_vec(&counters).expect("counters are plain data");
-        publish(hub, &room_channel(room), Class::State, Publication::new(json));
+        tell_room(hub, room, Class::State, &counters);
     }
     *told = now;
 }
@@ -76,9 +157,24 @@ fn tell_counters(platform: &Platform, hub: &Hub, told: &mut Told) {
 fn current(platform: &Platform) -> Told {
     let crowds = platform.audience.all();
     let views = platform.views();
-    let with_tickets = |(room, viewers)| {
-        let tickets = views.live(&room).map_or(0, |session| session.tickets);
-        (room, (viewers, tickets))
+    let numbers = |(room, viewers)| {
+        let live = views.live(&room);
+        let (likes, tickets) = live.map_or((0, 0), |session| (session.likes, session.tickets));
+        let numbers = Numbers {
+            viewers,
+            likes,
+            tickets,
+        };
+        (room, (numbers, 0))
     };
-    crowds.into_iter().map(with_tickets).collect()
+    crowds.into_iter().map(numbers).collect()
+}
+
+fn rank(platform: &Platform) {
+    let now_ms = platform.now_ms();
+    let rooms = hot::survey(&platform.views(), &platform.audience, now_ms);
+    match rooms {
+        Ok(rooms) => platform.hot.rank(rooms, now_ms),
+        Err(error) => tracing::error!("the live rooms cannot be ranked: {error}"),
+    }
 }

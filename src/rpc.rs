@@ -15,13 +15,14 @@ mod board;
 mod chat;
 mod follow;
 mod gift;
+mod like;
 mod live;
 mod request;
 mod room;
 mod wallet;
 
+pub(crate) use board::Entry;
 pub use board::now as board_now;
-pub use room::info as room_info;
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,9 +106,10 @@ pub type Outcome = Result<Bytes, Failure>;
 /// Calls a method for a user. `data` is what the client sent: JSON text, or nothing.
 pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8]) -> Outcome {
     match method {
-        "room.info" => room::info_of(platform, data).await,
+        "room.info" => room::info(platform, data).await,
         "room.list" => room::list(platform, data),
         "chat.send" => chat::send(platform, user, data).await,
+        "like.send" => like::send(platform, user, data).await,
         "live.start" => live::start(platform, user, data).await,
         "live.stop" => live::stop(platform, user, data).await,
         "gift.catalog" => gift::catalog(platform),
@@ -119,6 +121,7 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "follow.list" => follow::list(platform, user, data),
         "follow.live" => follow::live(platform, user),
         "follower.list" => follow::followers(platform, data),
+        "relation.get" => follow::relation(platform, user, data),
         "board.get" => board::get(platform, data),
         _ => Err(Failure::UnknownMethod),
     }

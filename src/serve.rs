@@ -26,6 +26,7 @@ use crate::http::metrics::Metrics;
 use crate::http::{self, Dev, ReadyLag};
 use crate::platform::Platform;
 use crate::pulse;
+use crate::sessions::Sessions;
 use crate::tokens::Verifier;
 
 /// Between two looks at whether the views have caught up, or the journal has failed.
@@ -48,6 +49,8 @@ pub struct Server {
     views: RunnerThread,
     broadcast: JoinHandle<()>,
     pulse: AbortHandle,
+    /// For the likes of the last second.
+    platform: Arc<Platform>,
     web: ServerHandle,
     web_task: tokio::task::JoinHandle<std::io::Result<()>>,
     deadline: Duration,
@@ -98,9 +101,11 @@ impl Server {
         let platform = Arc::new(Platform::new(parts, failed));
         let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
-        let backend = Arc::new(LivehouseBackend::new(platform.clone(), verifier));
+        let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);
+        let backend = LivehouseBackend::new(platform.clone(), verifier, sessions, hub.clone());
+        let backend = Arc::new(backend);
         let gateway = Gateway::new(gateway_config(config), hub, backend);
-        let (address, server) = listen(config, gateway.clone(), platform, metrics, dev)?;
+        let (address, server) = listen(config, gateway.clone(), platform.clone(), metrics, dev)?;
         Ok(Self {
             address,
             journal,
@@ -109,6 +114,7 @@ impl Server {
             views: runner,
             broadcast,
             pulse,
+            platform,
             web: server.handle(),
             web_task: tokio::spawn(server),
             deadline: Duration::from_secs(config.stop_deadline_seconds),
@@ -157,6 +163,7 @@ impl Server {
         self.web.stop(true).await;
         self.web_task.await.context("the web server ended badly")??;
         self.pulse.abort();
+        self.platform.likes.journal(&self.platform.actors).await;
         if !self.actors.stop(self.deadline).await {
             tracing::warn!("not everything could be finished in time; the next start makes up for it");
         }

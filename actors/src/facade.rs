@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use domain::room::{self, Room, SendChat};
 use domain::streamer::{self, Streamer};
 use domain::viewer::{self, Viewer};
-use domain::{Rejection, RoomId, UserId};
+use domain::{Rejection, RoomId, SessionNumber, UserId};
 use journal::{Append, Cause, Expected};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -174,6 +174,11 @@ impl Actors {
             return;
         };
         self.0.streamers.send(user, Work::Ask(reply));
+    }
+
+    /// The session that runs in a room, or that none does; nothing when its streamer has to be asked.
+    pub fn live_session(&self, room: &RoomId) -> Option<Option<SessionNumber>> {
+        self.0.house.live.get(room)
     }
 
     /// The public numbers.

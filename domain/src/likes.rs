@@ -12,13 +12,22 @@ use crate::limits::{LIKE_SENDS_REMEMBERED_MAX, LIKES_PER_SECOND_MAX, LIKES_PER_S
 const MILLI: i64 = 1_000;
 const FULL: i64 = LIKES_PER_SECOND_MAX as i64 * MILLI;
 
+/// What a send is known again by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// A digest of the command's id.
+    pub id: u64,
+    /// A digest of everything else.
+    pub body: u64,
+}
+
 /// What is remembered of one user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Liker {
     /// Likes that may be given at once, in thousandths.
     left: i64,
     seen_ms: i64,
-    sends: VecDeque<u64>,
+    sends: VecDeque<Key>,
 }
 
 impl Liker {
@@ -31,16 +40,20 @@ impl Liker {
         }
     }
 
-    /// May these be counted? `send` stands for the command's id: false for one of the newest sends again.
+    /// Are these to be counted? False for one of the newest sends again.
     ///
     /// # Errors
-    /// In this order: [`Rejection::BadLikeCount`], [`Rejection::TooManyLikes`].
-    pub fn like(&mut self, count: u32, send: u64, now_ms: i64) -> Result<bool, Rejection> {
+    /// In this order: [`Rejection::BadLikeCount`], [`Rejection::CommandReused`], [`Rejection::TooManyLikes`].
+    pub fn like(&mut self, count: u32, key: Key, now_ms: i64) -> Result<bool, Rejection> {
         if !(1..=LIKES_PER_SEND_MAX).contains(&count) {
             return Err(Rejection::BadLikeCount);
         }
-        if self.sends.contains(&send) {
-            return Ok(false);
+        if let Some(known) = self.sends.iter().find(|known| known.id == key.id) {
+            return if known.body == key.body {
+                Ok(false)
+            } else {
+                Err(Rejection::CommandReused)
+            };
         }
         let passed_ms = now_ms.saturating_sub(self.seen_ms).max(0);
         let back = passed_ms.saturating_mul(i64::from(LIKES_PER_SECOND_MAX));
@@ -54,7 +67,7 @@ impl Liker {
         if self.sends.len() == LIKE_SENDS_REMEMBERED_MAX {
             self.sends.pop_front();
         }
-        self.sends.push_back(send);
+        self.sends.push_back(key);
         Ok(true)
     }
 
@@ -68,15 +81,19 @@ impl Liker {
 pub(crate) mod tests {
     use super::*;
 
+    fn key(id: u64) -> Key {
+        Key { id, body: 1 }
+    }
+
     /// Every refusal, each checked where it is listed.
     pub(crate) fn refused() -> [Rejection; 2] {
         let mut liker = Liker::new(0);
         for bad in [0, LIKES_PER_SEND_MAX + 1, u32::MAX] {
-            assert_eq!(liker.like(bad, 1, 0), Err(Rejection::BadLikeCount));
+            assert_eq!(liker.like(bad, key(1), 0), Err(Rejection::BadLikeCount));
         }
-        assert_eq!(liker.like(100, 1, 0), Ok(true));
-        assert_eq!(liker.like(100, 2, 0), Ok(true));
-        assert_eq!(liker.like(1, 3, 0), Err(Rejection::TooManyLikes));
+        assert_eq!(liker.like(100, key(1), 0), Ok(true));
+        assert_eq!(liker.like(100, key(2), 0), Ok(true));
+        assert_eq!(liker.like(1, key(3), 0), Err(Rejection::TooManyLikes));
         [Rejection::BadLikeCount, Rejection::TooManyLikes]
     }
 
@@ -84,37 +101,49 @@ pub(crate) mod tests {
     fn who_likes_at_the_limit_is_never_refused_and_who_likes_faster_gets_no_more() {
         let mut liker = Liker::new(0);
         for ms in 1..5_000 {
-            assert_eq!(liker.like(1, ms as u64, ms * 5), Ok(true), "{ms}");
+            assert_eq!(liker.like(1, key(ms as u64), ms * 5), Ok(true), "{ms}");
         }
         let mut liker = Liker::new(0);
-        let sent = (0..10_000u64).filter(|ms| liker.like(1, *ms, *ms as i64) == Ok(true));
+        let sent = (0..10_000u64).filter(|ms| liker.like(1, key(*ms), *ms as i64) == Ok(true));
         assert_eq!(sent.count(), 200 + 1_999);
     }
 
     #[test]
     fn a_repeated_send_counts_once_and_costs_nothing() {
         let mut liker = Liker::new(0);
-        assert_eq!(liker.like(100, 7, 0), Ok(true));
+        assert_eq!(liker.like(100, key(7), 0), Ok(true));
         for _ in 0..10 {
-            assert_eq!(liker.like(100, 7, 0), Ok(false));
+            assert_eq!(liker.like(100, key(7), 0), Ok(false));
         }
-        assert_eq!(liker.like(100, 8, 0), Ok(true));
-        assert_eq!(liker.like(1, 9, 0), Err(Rejection::TooManyLikes));
-        assert_eq!(liker.like(1, 9, 5), Ok(true), "a refused send may come again");
+        assert_eq!(liker.like(100, key(8), 0), Ok(true));
+        assert_eq!(liker.like(1, key(9), 0), Err(Rejection::TooManyLikes));
+        assert_eq!(
+            liker.like(1, key(9), 5),
+            Ok(true),
+            "a refused send may come again"
+        );
         for send in 10..10 + LIKE_SENDS_REMEMBERED_MAX as u64 {
-            assert_eq!(liker.like(1, send, 1_000), Ok(true));
+            assert_eq!(liker.like(1, key(send), 1_000), Ok(true));
         }
-        assert_eq!(liker.like(1, 9, 1_000), Ok(true), "it was forgotten");
+        assert_eq!(liker.like(1, key(9), 1_000), Ok(true), "it was forgotten");
+    }
+
+    #[test]
+    fn one_id_stands_for_one_send() {
+        let mut liker = Liker::new(0);
+        assert_eq!(liker.like(1, Key { id: 1, body: 1 }, 0), Ok(true));
+        let other = Key { id: 1, body: 2 };
+        assert_eq!(liker.like(2, other, 0), Err(Rejection::CommandReused));
     }
 
     #[test]
     fn a_clock_that_jumps_gives_nothing_away() {
         let mut liker = Liker::new(1_000);
-        assert_eq!(liker.like(100, 1, 1_000), Ok(true));
-        assert_eq!(liker.like(100, 2, 0), Ok(true));
-        assert_eq!(liker.like(1, 3, 1_000), Err(Rejection::TooManyLikes));
-        assert_eq!(liker.like(100, 4, i64::MAX), Ok(true));
-        assert_eq!(liker.like(100, 5, i64::MAX), Ok(true));
-        assert_eq!(liker.like(1, 6, i64::MAX), Err(Rejection::TooManyLikes));
+        assert_eq!(liker.like(100, key(1), 1_000), Ok(true));
+        assert_eq!(liker.like(100, key(2), 0), Ok(true));
+        assert_eq!(liker.like(1, key(3), 1_000), Err(Rejection::TooManyLikes));
+        assert_eq!(liker.like(100, key(4), i64::MAX), Ok(true));
+        assert_eq!(liker.like(100, key(5), i64::MAX), Ok(true));
+        assert_eq!(liker.like(1, key(6), i64::MAX), Err(Rejection::TooManyLikes));
     }
 }

@@ -9,8 +9,8 @@ use crate::platform::Platform;
 use crate::rpc::request::{Page, id, parse};
 use crate::rpc::{Failure, Outcome, json};
 
-/// Entries of a board that is pushed, and of the one that a newcomer to a room is shown.
-pub(super) const TOP_ENTRIES: usize = 10;
+/// Entries of a board that is pushed.
+const TOP_ENTRIES: usize = 10;
 
 #[derive(Deserialize)]
 struct Get {

@@ -1,4 +1,4 @@
-//! `follow.add`, `follow.remove`, `follow.list`, `follow.live`, `follower.list`.
+//! `follow.add`, `follow.remove`, `follow.list`, `follow.live`, `follower.list`, `relation.get`.
 
 use domain::UserId;
 use domain::viewer::Command;
@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
 use crate::rpc::request::{self, id, parse, parse_command};
+use crate::rpc::room::{Listed, with_viewers};
 use crate::rpc::{Outcome, json};
 
 #[derive(Serialize, Deserialize)]
@@ -95,25 +96,33 @@ pub(super) fn followers(platform: &Platform, data: &[u8]) -> Outcome {
 }
 
 #[derive(Serialize)]
-struct Rooms<'a> {
-    rooms: Vec<Room<'a>>,
-}
-
-#[derive(Serialize)]
-struct Room<'a> {
-    room: &'a str,
-    title: &'a str,
-    since: i64,
+struct Rooms {
+    rooms: Vec<Listed>,
 }
 
 pub(super) fn live(platform: &Platform, user: &UserId) -> Outcome {
     let live = platform.views().following_live(user)?;
-    let rooms = live.iter().map(|live| Room {
-        room: live.room.as_str(),
-        title: &live.session.title,
-        since: live.session.since_ms,
-    });
     json(&Rooms {
-        rooms: rooms.collect(),
+        rooms: with_viewers(platform, live),
+    })
+}
+
+#[derive(Deserialize)]
+struct Other {
+    user: String,
+}
+
+#[derive(Serialize)]
+struct Between {
+    following: bool,
+    follower: bool,
+}
+
+pub(super) fn relation(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
+    let other: UserId = id(&parse::<Other>(data)?.user)?;
+    let views = platform.views();
+    json(&Between {
+        following: views.follows(user, &other),
+        follower: views.follows(&other, user),
     })
 }

@@ -7,6 +7,7 @@ mod client;
 mod directories;
 mod events_doc;
 mod full_disk;
+mod gathering;
 mod operations;
 mod protocol_doc;
 mod tidy;

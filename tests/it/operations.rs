@@ -12,7 +12,7 @@ use crate::support::{LIVEHOUSE, Server, livehouse};
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// `livehouse serve` on this directory and a free port, with a secret.
-fn serve(data: &Path) -> Command {
+pub(crate) fn serve(data: &Path) -> Command {
     let mut command = Command::new(LIVEHOUSE);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
@@ -30,7 +30,7 @@ fn demo_at(address: &str, data: &Path) -> Command {
     command
 }
 
-fn token(user: &str) -> String {
+pub(crate) fn token(user: &str) -> String {
     let (code, out, said) = run(Command::new(LIVEHOUSE)
         .args(["token", "--user", user, "--ttl", "5m"])
         .env("LIVEHOUSE_TOKEN_SECRET", SECRET));

@@ -1,0 +1,182 @@
+//! Likes: counted in memory as they are tapped, and journalled once a second as one event of the room.
+//!
+//! Likes are no money: what was tapped within the last second is lost when the process is killed. What `counters` and
+//! `room.info` tell is what the journal has; only the answer to who taps is ahead of it, and `hearts`, which are forgotten
+//! as soon as they are shown.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use actors::{Failure, Request};
+use dashmap::{DashMap, Entry};
+use domain::likes::{Key, Liker};
+use domain::room::{Answer, Command};
+use domain::{Rejection, RoomId, SessionNumber, UserId};
+use futures_util::future::join_all;
+
+use crate::audience::Sample;
+use crate::platform::Commands;
+
+/// Users whose pace is remembered; one more is refused with `busy` until some have stopped liking.
+const LIKERS_MAX: usize = 200_000;
+/// A user who has not liked for so long is forgotten, and a room too.
+const IDLE_MS: i64 = 60_000;
+
+/// What is being liked.
+#[derive(Debug, Default)]
+pub struct Likes {
+    likers: DashMap<UserId, Liker>,
+    rooms: DashMap<RoomId, Liked>,
+    /// Likes that could not be journalled, since the start.
+    pub lost: AtomicU64,
+}
+
+/// The likes of one room's running session.
+#[derive(Debug)]
+struct Liked {
+    session: SessionNumber,
+    /// In the journal.
+    counted: u64,
+    /// On their way to it.
+    under_way: u64,
+    /// Tapped since.
+    waiting: u64,
+    hearts: Hearts,
+    liked_ms: i64,
+}
+
+/// What was tapped since hearts were shown last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hearts {
+    /// How many.
+    pub count: u64,
+    /// Who tapped.
+    pub sample: Sample,
+}
+
+/// Likes of one user, as they come in.
+#[derive(Debug, Clone, Copy)]
+pub struct Tap<'a> {
+    /// Where.
+    pub room: &'a RoomId,
+    /// In which session, as the streamer's actor says.
+    pub session: SessionNumber,
+    /// Who.
+    pub user: &'a UserId,
+    /// Whether the room may see who it was.
+    pub shown: bool,
+    /// How many.
+    pub count: u32,
+    /// The command, to know it again.
+    pub key: Key,
+}
+
+impl Likes {
+    /// Counts a tap; `journalled` is what the session has in the journal, for a room that was not liked lately. Returns
+    /// the likes of the session so far.
+    pub fn tap(&self, tap: &Tap<'_>, journalled: u64, now_ms: i64) -> Result<u64, Rejection> {
+        let is_new = self.allow(tap, now_ms)?;
+        let mut liked = self
+            .rooms
+            .entry(tap.room.clone())
+            .or_insert_with(|| Liked::of(tap.session, journalled));
+        if liked.session != tap.session {
+            let left = liked.waiting;
+            self.lost.fetch_add(left, Relaxed);
+            *liked = Liked::of(tap.session, journalled);
+        }
+        if is_new {
+            liked.waiting += u64::from(tap.count);
+            liked.liked_ms = now_ms;
+            liked.hearts.count += u64::from(tap.count);
+            if tap.shown && !liked.hearts.sample.users.contains(tap.user) {
+                liked.hearts.sample.add(tap.user);
+            }
+        }
+        Ok(liked.counted + liked.under_way + liked.waiting)
+    }
+
+    fn allow(&self, tap: &Tap<'_>, now_ms: i64) -> Result<bool, Rejection> {
+        let full = self.likers.len() >= LIKERS_MAX;
+        let mut liker = match self.likers.entry(tap.user.clone()) {
+            Entry::Occupied(liker) => liker.into_ref(),
+            Entry::Vacant(_) if full => return Err(Rejection::Busy),
+            Entry::Vacant(place) => place.insert(Liker::new(now_ms)),
+        };
+        liker.like(tap.count, tap.key, now_ms)
+    }
+
+    /// What is to be shown in each room since the last call.
+    pub fn take_hearts(&self) -> Vec<(RoomId, Hearts)> {
+        let mut taken = Vec::new();
+        for mut liked in self.rooms.iter_mut() {
+            if liked.hearts.count > 0 {
+                let hearts = std::mem::take(&mut liked.hearts);
+                taken.push((liked.key().clone(), hearts));
+            }
+        }
+        taken
+    }
+
+    /// Hands what was tapped to the rooms, and waits until it is journalled.
+    pub async fn journal(&self, rooms: &Commands) {
+        let commands = self
+            .take_waiting()
+            .into_iter()
+            .map(|(room, session, likes)| async move {
+                let count = Command::CountLikes { session, likes };
+                let outcome = rooms.room(&room, Request::of_system("likes"), count).await;
+                self.journalled(&room, session, outcome.map(|accepted| accepted.answer));
+            });
+        join_all(commands).await;
+    }
+
+    /// What was tapped in rooms of which nothing is on its way.
+    fn take_waiting(&self) -> Vec<(RoomId, SessionNumber, u64)> {
+        let mut taken = Vec::new();
+        for mut liked in self.rooms.iter_mut() {
+            if liked.waiting > 0 && liked.under_way == 0 {
+                liked.under_way = std::mem::take(&mut liked.waiting);
+                taken.push((liked.key().clone(), liked.session, liked.under_way));
+            }
+        }
+        taken
+    }
+
+    fn journalled(&self, room: &RoomId, session: SessionNumber, outcome: Result<Answer, Failure>) {
+        let Some(mut liked) = self.rooms.get_mut(room).filter(|liked| liked.session == session) else {
+            return;
+        };
+        let likes = std::mem::take(&mut liked.under_way);
+        match outcome {
+            Ok(Answer::Liked { total }) => liked.counted = total,
+            // It did not take place: once more, with what comes meanwhile.
+            Err(Failure::Rejected(_)) => liked.waiting += likes,
+            // Nobody knows whether it did: rather too few than twice.
+            Ok(_) | Err(_) => {
+                self.lost.fetch_add(likes, Relaxed);
+            }
+        }
+    }
+
+    /// Forgets users and rooms that have been quiet for long.
+    pub fn sweep(&self, now_ms: i64) {
+        let quiet = |seen_ms: i64| now_ms - seen_ms > IDLE_MS;
+        self.likers.retain(|_, liker| !quiet(liker.seen_ms()));
+        self.rooms.retain(|_, liked| {
+            liked.waiting + liked.under_way + liked.hearts.count > 0 || !quiet(liked.liked_ms)
+        });
+    }
+}
+
+impl Liked {
+    fn of(session: SessionNumber, counted: u64) -> Self {
+        Self {
+            session,
+            counted,
+            under_way: 0,
+            waiting: 0,
+            hearts: Hearts::default(),
+            liked_ms: 0,
+        }
+    }
+}
