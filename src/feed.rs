@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use domain::RoomId;
-use gateway::{Class, Hub, Publication};
+use domain::{Event, RoomId};
+use gateway::{Class, Hub, Publication, Urgency};
 use journal::{Position, Reader};
 use projections::publication::{self, Moment};
 use projections::views::Board;
@@ -120,25 +120,30 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
         for shown in &deltas.shown {
             let channel = room_channel(&shown.room);
             if hub.has_subscribers(&channel) {
+                let publication = Publication::new(shown.json()).at(shown.position.sequence);
                 publish(
                     hub,
                     &channel,
                     Class::Durable,
-                    Publication::new(shown.json()).at(shown.position.sequence),
+                    publication.urgent(urgency(&shown.event)),
                 );
             }
         }
         for change in &deltas.balances {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {
-                publish(
-                    hub,
-                    &channel,
-                    Class::Durable,
-                    Publication::new(change.json()).at(change.position.sequence),
-                );
+                let publication = Publication::new(change.json()).at(change.position.sequence);
+                publish(hub, &channel, Class::Durable, publication.urgent(Urgency::Now));
             }
         }
+    }
+}
+
+/// Chat may wait for the end of a tick; money and what the house says go sooner.
+fn urgency(event: &Event) -> Urgency {
+    match event {
+        Event::ChatSent(_) => Urgency::Tick,
+        _ => Urgency::Soon,
     }
 }
 

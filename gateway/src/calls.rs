@@ -44,7 +44,7 @@ async fn enter<B: Backend>(
         if subs.len() == gateway.config().channels_per_connection_max {
             return Err(Error::LIMIT_EXCEEDED.into());
         }
-        gateway.hub().attach(&peer, &channel, true);
+        gateway.hub().attach(&peer, &channel, true, false);
         let known = positions.iter().position(|(name, _)| *name == channel);
         let recover = known.map(|index| positions.swap_remove(index).1);
         let name: Arc<str> = channel.as_str().into();
@@ -82,10 +82,13 @@ pub(crate) async fn connected<B: Backend>(
             channel,
             request,
             reject_unrecovered,
+            compact,
         } => {
-            let result = open(backend, &caller, &request, reject_unrecovered).await;
-            if let Ok(opened) = &result {
+            let mut result = open(backend, &caller, &request, reject_unrecovered).await;
+            if let Ok(opened) = &mut result {
                 note_recoverable(&peer, &channel, opened);
+                let attachment = peer.attachment(&channel).filter(|_| compact);
+                opened.push_id = attachment.map_or(0, |attachment| attachment.channel.id);
             }
             Answer::Subscribe { id, channel, result }
         }
@@ -214,6 +217,7 @@ async fn open<B: Backend>(
         was_recovering,
         recovered,
         data,
+        push_id: 0,
     })
 }
 

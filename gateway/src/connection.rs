@@ -297,8 +297,8 @@ impl<B: Backend> Connection<B> {
                 Box::pin(calls::connect(gateway, peer, request, positions))
             }
             (call, Some(caller)) => {
-                if let Call::Subscribe { channel, .. } = &call {
-                    gateway.hub().attach(&peer, channel, false);
+                if let Call::Subscribe { channel, compact, .. } = &call {
+                    gateway.hub().attach(&peer, channel, false, *compact);
                 }
                 Box::pin(calls::connected(gateway, peer, caller, call))
             }

@@ -1,21 +1,21 @@
-//! Who hears what: channels, their members, and the fan-out. A publication is encoded once per format that has a
-//! listener, and the bytes are shared. Never encodes for a subscriber, never waits for one, never holds two channels.
+//! Who hears what: channels, their members, and what is carried to them. What a channel says within a tick is encoded
+//! once per dialect that has a listener, and the bytes are shared. Never waits for a subscriber, never lets a publisher
+//! wait, never holds two channels.
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use dashmap::DashMap;
 
+use crate::batch::{Batch, Dialect, Encoded, Item};
+use crate::channel::{Channel, Left};
 use crate::error::{Disconnect, Unsubscribe};
+use crate::fanout::{self, Agenda, Clock};
 use crate::limits;
 use crate::outbox::{Gap, Verdict};
-use crate::peer::{Attachment, Peer, Written, lock, wake};
-use crate::protocol::{Format, Push, encode_push};
-use crate::publication::{Class, ClientInfo, PresenceStats, Publication};
+use crate::peer::{Attachment, Offered, Peer, Written, lock, wake};
+use crate::publication::{Class, ClientInfo, PresenceStats, Publication, Urgency};
 use crate::stats::{Losses, Stats};
 
 /// Why a publication was not taken.
@@ -39,7 +39,7 @@ pub enum PublishError {
 }
 
 /// The switchboard shared by all sockets and publishers of one server.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     channels: DashMap<Arc<str>, Arc<Channel>>,
     peers: DashMap<Arc<str>, Arc<Peer>>,
@@ -47,71 +47,43 @@ pub struct Hub {
     next_channel: AtomicU64,
     draining: AtomicBool,
     stats: Stats,
+    agenda: Arc<Agenda>,
 }
 
-/// One channel with at least one member (or about to have one).
-#[derive(Debug)]
-pub(crate) struct Channel {
-    pub(crate) id: u64,
-    pub(crate) name: Arc<str>,
-    json: AtomicUsize,
-    protobuf: AtomicUsize,
-    members: Mutex<Members>,
-}
-
-#[derive(Debug, Default)]
-struct Members {
-    slots: Vec<Option<Member>>,
-    free: Vec<usize>,
-    users: HashMap<Arc<str>, u32>,
-    clients: u32,
-    /// Empty and off the map: whoever still holds it must look again.
-    retired: bool,
-}
-
-#[derive(Debug)]
-struct Member {
-    peer: Arc<Peer>,
-    /// Set once the subscription is open.
-    info: Option<Arc<ClientInfo>>,
-    announce: bool,
-}
-
-/// A member that left, as far as others care.
-struct Left {
-    info: Arc<ClientInfo>,
-    announce: bool,
-}
-
-/// One message, encoded when first needed in a format.
-struct Encoded<'a> {
-    channel: &'a str,
-    push: Push<'a>,
-    json: OnceCell<Bytes>,
-    protobuf: OnceCell<Bytes>,
-}
-
-impl Encoded<'_> {
-    fn get(&self, format: Format) -> &Bytes {
-        let cell = match format {
-            Format::Json => &self.json,
-            Format::Protobuf => &self.protobuf,
-        };
-        cell.get_or_init(|| encode_push(format, self.channel, &self.push))
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.agenda.stop();
     }
 }
 
 impl Hub {
-    /// An empty hub.
+    /// An empty hub with its [`limits::FANOUT_THREADS`] threads, which end with it. Panics if the system has none to give.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self {
-            next_channel: AtomicU64::new(1),
-            ..Self::default()
+        Self::with_clock(Clock::Real(Instant::now()))
+    }
+
+    pub(crate) fn with_clock(clock: Clock) -> Arc<Self> {
+        let is_real = matches!(clock, Clock::Real(_));
+        let agenda = Agenda::new(clock);
+        Arc::new_cyclic(|hub: &Weak<Self>| {
+            if is_real {
+                fanout::start(&agenda, hub);
+            }
+            Self {
+                channels: DashMap::new(),
+                peers: DashMap::new(),
+                users: DashMap::new(),
+                next_channel: AtomicU64::new(1),
+                draining: AtomicBool::new(false),
+                stats: Stats::default(),
+                agenda,
+            }
         })
     }
 
-    /// Sends to everyone in a channel; returns the number of sockets it was queued for. Publications of one channel
-    /// are delivered in the order of the calls; offsets must grow with them. Never blocks on a reader.
+    /// Says something to everyone in a channel, within a tick or as soon as it is urgent; returns the number of its
+    /// subscriptions now, open or being opened. Publications of one channel are delivered in the order of the calls;
+    /// offsets must grow with them. Encodes nothing and waits for nobody.
     pub fn publish(
         &self,
         channel: &str,
@@ -127,7 +99,12 @@ impl Hub {
             return Err(PublishError::Offset { offset });
         }
         Stats::add(&self.stats.published, 1);
-        Ok(self.fan_out(channel, class, publication.offset, Push::Publication(publication)))
+        let Some(channel) = self.find(channel) else {
+            return Ok(0);
+        };
+        let item = Item::publication(class, publication.clone());
+        self.say(&channel, item, publication.handling.urgency);
+        Ok(channel.subscribers())
     }
 
     /// Is anyone listening? Lets a publisher skip building what nobody would get.
@@ -137,24 +114,17 @@ impl Hub {
 
     /// Who is in a channel (open subscriptions).
     pub fn presence(&self, channel: &str) -> Vec<Arc<ClientInfo>> {
-        self.find(channel).map_or_else(Vec::new, |channel| {
-            let members = lock(&channel.members);
-            members
-                .slots
-                .iter()
-                .flatten()
-                .filter_map(|member| member.info.clone())
-                .collect()
-        })
+        self.find(channel)
+            .map_or_else(Vec::new, |channel| lock(&channel.members).present())
     }
 
     /// How many are in a channel (open subscriptions).
     pub fn presence_stats(&self, channel: &str) -> PresenceStats {
         self.find(channel).map_or_else(PresenceStats::default, |channel| {
-            let members = lock(&channel.members);
+            let (num_users, num_clients) = lock(&channel.members).counts();
             PresenceStats {
-                num_clients: members.clients,
-                num_users: members.users.len() as u32,
+                num_clients,
+                num_users,
             }
         })
     }
@@ -247,34 +217,26 @@ impl Hub {
         }
     }
 
-    /// Registers a connection in a channel, held back until [`Hub::go_live`].
-    pub(crate) fn attach(&self, peer: &Arc<Peer>, name: &str, server_side: bool) {
+    /// Registers a connection in a channel, held back until [`Hub::go_live`]. `compact`: pushes name the channel by
+    /// number.
+    pub(crate) fn attach(&self, peer: &Arc<Peer>, name: &str, server_side: bool, compact: bool) {
         loop {
             let channel = self.find_or_create(name);
             let mut members = lock(&channel.members);
             if members.retired {
                 continue;
             }
-            let member = Member {
-                peer: peer.clone(),
-                info: None,
-                announce: false,
+            let dialect = Dialect {
+                format: peer.format,
+                compact,
             };
-            let slot = match members.free.pop() {
-                Some(slot) => {
-                    members.slots[slot] = Some(member);
-                    slot
-                }
-                None => {
-                    members.slots.push(Some(member));
-                    members.slots.len() - 1
-                }
-            };
-            channel.listeners(peer.format).fetch_add(1, Relaxed);
+            let slot = members.add(peer.clone(), dialect);
+            channel.count_in();
             Stats::add(&self.stats.subscriptions, 1);
             peer.attach(Attachment {
                 channel: channel.clone(),
                 slot,
+                dialect,
                 server_side,
                 recoverable: false,
             });
@@ -297,23 +259,9 @@ impl Hub {
             return;
         };
         let info = Arc::new(info);
-        {
-            let mut members = lock(&attachment.channel.members);
-            let members = &mut *members;
-            let Some(Some(member)) = members.slots.get_mut(attachment.slot) else {
-                return;
-            };
-            if !Arc::ptr_eq(&member.peer, peer) {
-                return;
-            }
-            member.announce = announce;
-            if member.info.replace(info.clone()).is_none() {
-                members.clients += 1;
-                *members.users.entry(info.user.clone()).or_default() += 1;
-            }
-        }
-        if announce {
-            self.fan_out(name, Class::Ephemeral, None, Push::Join(&info));
+        let opened = lock(&attachment.channel.members).open(attachment.slot, peer, &info, announce);
+        if opened && announce {
+            self.say(&attachment.channel, Item::join(info), Urgency::Tick);
         }
     }
 
@@ -337,60 +285,132 @@ impl Hub {
         let Some(attachment) = peer.attachment(name) else {
             return;
         };
-        for publication in publications {
-            if let Some(offset) = publication.offset {
-                let encoded = encode_push(peer.format, name, &Push::Publication(publication));
-                peer.push_recovered(attachment.channel.id, offset, encoded);
+        let mut rest = publications;
+        while !rest.is_empty() {
+            let (some, behind) = rest.split_at(one_frame(rest, Publication::weight_bytes));
+            let items: Vec<_> = some
+                .iter()
+                .filter(|publication| publication.offset.is_some())
+                .map(|publication| Item::publication(Class::Durable, publication.clone()))
+                .collect();
+            let channel = &attachment.channel;
+            if !items.is_empty() {
+                let batch = Batch::encode(&channel.name, channel.id, attachment.dialect, &items);
+                peer.push_recovered(channel.id, batch);
+            }
+            rest = behind;
+        }
+    }
+
+    /// Adds to what a channel has to say.
+    fn say(&self, channel: &Arc<Channel>, item: Item, urgency: Urgency) {
+        let mut losses = Losses::default();
+        let now_ms = self.agenda.clock().now_ms();
+        let due_ms = lock(&channel.pending).push(item, urgency, channel.subscribers(), now_ms, &mut losses);
+        self.stats.losses(&losses);
+        if let Some(due_ms) = due_ms {
+            self.agenda.add(channel.clone(), due_ms);
+        }
+    }
+
+    /// Carries what a channel has to say to its members, if it is due and nobody else is at it.
+    pub(crate) fn tell(&self, channel: &Arc<Channel>) {
+        let Some(telling) = lock(&channel.pending).take(self.agenda.clock().now_ms()) else {
+            return;
+        };
+        let mut round = Round::default();
+        if telling.lapsed || !telling.skipped.is_empty() {
+            Stats::add(&self.stats.lapsed_channels, u64::from(telling.lapsed));
+            self.walk(channel, &mut round, |peer, _, losses| {
+                peer.lapse(channel, &telling, losses)
+            });
+        }
+        let mut rest = &telling.items[..];
+        while !rest.is_empty() {
+            let (items, behind) = rest.split_at(one_frame(rest, Item::weight_bytes));
+            let encoded = Encoded::new(&channel.name, channel.id, items);
+            round = Round::default();
+            self.walk(channel, &mut round, |peer, dialect, losses| {
+                peer.offer(channel, encoded.get(dialect), losses)
+            });
+            Stats::add(&self.stats.ticks, 1);
+            rest = behind;
+        }
+        if let Some(due_ms) = lock(&channel.pending).told(round.reached, round.behind) {
+            self.agenda.add(channel.clone(), due_ms);
+        }
+    }
+
+    /// Carries whatever is due now.
+    #[cfg(test)]
+    pub(crate) fn turn(&self) -> Option<u64> {
+        loop {
+            match self.agenda.take() {
+                Ok(channel) => self.tell(&channel),
+                Err(next_ms) => return next_ms,
             }
         }
     }
 
-    fn fan_out(&self, name: &str, class: Class, offset: Option<u64>, push: Push<'_>) -> usize {
-        let Some(channel) = self.find(name) else { return 0 };
-        let encoded = Encoded {
-            channel: name,
-            push,
-            json: OnceCell::new(),
-            protobuf: OnceCell::new(),
-        };
-        for format in [Format::Json, Format::Protobuf] {
-            if channel.listeners(format).load(Relaxed) > 0 {
-                encoded.get(format);
-            }
+    /// Moves the clock until nothing waits for it.
+    #[cfg(test)]
+    pub(crate) fn settle(&self) {
+        while let Some(next_ms) = self.turn() {
+            self.agenda.clock().advance_to(next_ms);
         }
+    }
+
+    /// Moves the clock.
+    #[cfg(test)]
+    pub(crate) fn pass(&self, ms: u64) {
+        let clock = self.agenda.clock();
+        clock.advance_to(clock.now_ms() + ms);
+        self.turn();
+    }
+
+    /// Offers something to every member, in strides, so that who comes or goes need not wait for all of it.
+    fn walk(
+        &self,
+        channel: &Arc<Channel>,
+        round: &mut Round,
+        offer: impl Fn(&Peer, Dialect, &mut Losses) -> Offered,
+    ) {
         let mut losses = Losses::default();
-        let (mut taken, mut wakers, mut lost) = (0, Vec::new(), Vec::new());
-        let mut written = Written::default();
-        let mut members = lock(&channel.members);
-        for slot in 0..members.slots.len() {
-            let Some(member) = &members.slots[slot] else {
-                continue;
-            };
-            let peer = &member.peer;
-            let offered = peer.offer(&channel, class, offset, encoded.get(peer.format), &mut losses);
-            wakers.extend(offered.waker);
-            written.frames += offered.written.frames;
-            written.bytes += offered.written.bytes;
-            match offered.verdict {
-                Verdict::Taken => taken += 1,
-                Verdict::Lost => {
-                    let format = peer.format;
-                    lost.push((format, members.remove(slot)));
+        let mut lost = Vec::new();
+        let mut wakers = Vec::new();
+        let mut next = 0;
+        loop {
+            let mut members = lock(&channel.members);
+            let end = members.places().min(next + limits::FANOUT_STRIDE_MEMBERS);
+            for slot in next..end {
+                let Some(member) = members.at(slot) else { continue };
+                let offered = offer(&member.peer, member.dialect, &mut losses);
+                wakers.extend(offered.waker);
+                round.reached += 1;
+                round.written.add(offered.written);
+                round.behind += usize::from(offered.behind);
+                match offered.verdict {
+                    Verdict::Taken(copies) => round.copies += u64::from(copies),
+                    Verdict::Lost => lost.extend(members.remove(slot)),
+                    Verdict::Dropped | Verdict::Unknown => {}
                 }
-                Verdict::Dropped | Verdict::Unknown => {}
             }
+            let done = end == members.places();
+            drop(members);
+            wakers.drain(..).for_each(|waker| wake(Some(waker)));
+            if done {
+                break;
+            }
+            next = end;
         }
-        drop(members);
-        wakers.into_iter().for_each(|waker| wake(Some(waker)));
-        Stats::add(&self.stats.deliveries, taken as u64);
+        Stats::add(&self.stats.deliveries, std::mem::take(&mut round.copies));
+        let written = std::mem::take(&mut round.written);
         Stats::add(&self.stats.messages_sent, written.frames);
         Stats::add(&self.stats.bytes_sent, written.bytes);
         Stats::add(&self.stats.lost_durable_subscriptions, lost.len() as u64);
         self.stats.losses(&losses);
-        for (format, left) in lost {
-            self.after_removal(&channel, format, left.into_iter());
-        }
-        taken
+        lost.into_iter()
+            .for_each(|left| self.after_removal(channel, left));
     }
 
     fn find(&self, name: &str) -> Option<Arc<Channel>> {
@@ -403,13 +423,8 @@ impl Hub {
         }
         let name: Arc<str> = name.into();
         let entry = self.channels.entry(name.clone()).or_insert_with(|| {
-            Arc::new(Channel {
-                id: self.next_channel.fetch_add(1, Relaxed),
-                name,
-                json: AtomicUsize::new(0),
-                protobuf: AtomicUsize::new(0),
-                members: Mutex::default(),
-            })
+            let id = self.next_channel.fetch_add(1, Relaxed);
+            Arc::new(Channel::new(id, name))
         });
         entry.value().clone()
     }
@@ -417,32 +432,28 @@ impl Hub {
     fn remove_member(&self, attachment: &Attachment, peer: &Arc<Peer>) {
         let channel = &attachment.channel;
         let mut members = lock(&channel.members);
-        let ours = matches!(members.slots.get(attachment.slot),
-            Some(Some(member)) if Arc::ptr_eq(&member.peer, peer));
-        if !ours {
+        if !members.holds(attachment.slot, peer) {
             return;
         }
         let left = members.remove(attachment.slot);
         drop(members);
-        self.after_removal(channel, peer.format, left.into_iter());
+        left.into_iter()
+            .for_each(|left| self.after_removal(channel, left));
     }
 
     /// Bookkeeping for one removed member: counts, the map, the leave push.
-    fn after_removal(&self, channel: &Arc<Channel>, format: Format, left: impl Iterator<Item = Left>) {
-        channel.listeners(format).fetch_sub(1, Relaxed);
+    fn after_removal(&self, channel: &Arc<Channel>, left: Left) {
+        channel.count_out();
         Stats::sub(&self.stats.subscriptions, 1);
         let retired = {
             let mut members = lock(&channel.members);
-            let empty = members.free.len() == members.slots.len();
-            empty && !std::mem::replace(&mut members.retired, true)
+            members.is_empty() && !std::mem::replace(&mut members.retired, true)
         };
         if retired {
             self.channels
                 .remove_if(&channel.name, |_, other| Arc::ptr_eq(other, channel));
-            return;
-        }
-        for left in left.filter(|left| left.announce) {
-            self.fan_out(&channel.name, Class::Ephemeral, None, Push::Leave(&left.info));
+        } else if let Some(info) = left.announced {
+            self.say(channel, Item::leave(info), Urgency::Tick);
         }
     }
 
@@ -454,33 +465,24 @@ impl Hub {
     }
 }
 
-impl Channel {
-    fn listeners(&self, format: Format) -> &AtomicUsize {
-        match format {
-            Format::Json => &self.json,
-            Format::Protobuf => &self.protobuf,
-        }
-    }
+/// How one walk over a channel went.
+#[derive(Default)]
+struct Round {
+    reached: usize,
+    /// Members that had not taken what was said before.
+    behind: usize,
+    copies: u64,
+    written: Written,
 }
 
-impl Members {
-    /// Frees a slot; says who left if the subscription was open.
-    fn remove(&mut self, slot: usize) -> Option<Left> {
-        let member = self.slots[slot].take()?;
-        self.free.push(slot);
-        let info = member.info?;
-        self.clients -= 1;
-        if let Some(count) = self.users.get_mut(&info.user) {
-            *count -= 1;
-            if *count == 0 {
-                self.users.remove(&info.user);
-            }
-        }
-        Some(Left {
-            info,
-            announce: member.announce,
-        })
-    }
+/// How many of these go into one frame: at least one.
+fn one_frame<T>(things: &[T], weight_bytes: impl Fn(&T) -> usize) -> usize {
+    let mut bytes = 0;
+    let fitting = things.iter().take_while(|thing| {
+        bytes += weight_bytes(thing);
+        bytes <= limits::FRAME_BYTES_TARGET
+    });
+    fitting.count().max(1)
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! The hub's promises, with peers but without sockets.
 
+use std::sync::Mutex;
+
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Config;
 use crate::peer::Notice;
+use crate::protocol::Format;
 
 const CHANNEL: &str = "room";
 
@@ -17,7 +21,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
-            hub: Hub::new(),
+            hub: Hub::with_clock(Clock::moved()),
             config: Config::default(),
             next: 0,
         }
@@ -31,7 +35,7 @@ impl Bench {
             ..Config::default()
         };
         Self {
-            hub: Hub::new(),
+            hub: Hub::with_clock(Clock::moved()),
             config,
             next: 0,
         }
@@ -61,7 +65,7 @@ impl Bench {
     }
 
     fn open(&self, peer: &Arc<Peer>, user: &str, server_side: bool, recoverable: bool) {
-        self.hub.attach(peer, CHANNEL, server_side);
+        self.hub.attach(peer, CHANNEL, server_side, false);
         if recoverable {
             peer.set_recoverable(CHANNEL);
         }
@@ -74,11 +78,11 @@ impl Bench {
         let publication = Publication {
             data: data.into(),
             offset: (offset > 0).then_some(offset),
-            info: None,
+            ..Publication::default()
         };
-        self.hub
-            .publish(CHANNEL, class, &publication)
-            .expect("within limits")
+        let subscribers = self.hub.publish(CHANNEL, class, &publication);
+        self.hub.settle();
+        subscribers.expect("within limits")
     }
 }
 
@@ -142,7 +146,7 @@ fn each_format_gets_its_own_encoding() {
 fn what_is_published_while_a_subscription_opens_comes_behind_its_reply() {
     let mut bench = Bench::new();
     let peer = bench.peer("a", Format::Json);
-    bench.hub.attach(&peer, CHANNEL, false);
+    bench.hub.attach(&peer, CHANNEL, false, false);
     assert_eq!(bench.publish(Class::Durable, 1, 4), 1);
     assert_eq!(bench.publish(Class::Durable, 2, 4), 1);
     assert!(drained(&peer).is_empty());
@@ -170,7 +174,7 @@ fn a_full_outbox_gives_up_a_recoverable_channel_with_2500_and_keeps_the_connecti
     let (slow, fast) = (bench.member("slow"), bench.member("fast"));
     bench.publish(Class::Durable, 1, 150);
     drained(&fast);
-    assert_eq!(bench.publish(Class::Durable, 2, 200), 1);
+    bench.publish(Class::Durable, 2, 200);
     assert_eq!(orders(&slow), (None, vec![2500]));
     assert_eq!(
         pushes(&slow).last(),
@@ -241,7 +245,7 @@ fn users_are_counted_apart_from_connections() {
 fn those_who_are_still_opening_are_not_present() {
     let mut bench = Bench::new();
     let peer = bench.peer("a", Format::Json);
-    bench.hub.attach(&peer, CHANNEL, false);
+    bench.hub.attach(&peer, CHANNEL, false, false);
     assert_eq!(bench.hub.presence_stats(CHANNEL), PresenceStats::default());
 }
 
@@ -253,9 +257,11 @@ fn join_and_leave_are_told_only_where_asked_for() {
     bench.hub.leave(&quiet, Some(&"q".into()));
     assert!(pushes(&watcher).is_empty());
     let loud = bench.peer("l", Format::Json);
-    bench.hub.attach(&loud, CHANNEL, false);
+    bench.hub.attach(&loud, CHANNEL, false, false);
     bench.hub.join(&loud, CHANNEL, bench.info(&loud, "l"), true);
+    bench.hub.settle();
     bench.hub.leave(&loud, Some(&"l".into()));
+    bench.hub.settle();
     let info = json!({"info": {"user": "l", "client": &*loud.client}});
     assert_eq!(
         pushes(&watcher),
@@ -357,6 +363,7 @@ async fn shutdown_closes_everyone_spread_over_time_and_lets_no_one_in() {
 #[test]
 fn many_publishers_and_comers_leave_every_member_with_one_ordered_stream() {
     let mut bench = Bench::new();
+    bench.hub = Hub::new();
     let watcher = bench.member("w");
     let next = Mutex::new(0u64);
     std::thread::scope(|scope| {
@@ -380,17 +387,133 @@ fn many_publishers_and_comers_leave_every_member_with_one_ordered_stream() {
                     let id = format!("comer-{comer}-{turn}");
                     let peer = Peer::new(id.into(), Format::Json, &Config::default());
                     hub.enter(&peer);
-                    hub.attach(&peer, CHANNEL, false);
+                    hub.attach(&peer, CHANNEL, false, false);
                     assert_eq!(hub.go_live(&peer, CHANNEL, 0), Ok(()));
                     hub.leave(&peer, None);
                 }
             });
         }
     });
-    let offsets: Vec<_> = pushes(&watcher)
-        .iter()
-        .map(|push| push["pub"]["offset"].as_u64())
-        .collect();
-    assert_eq!(offsets, (1..=2000).map(Some).collect::<Vec<_>>());
+    let mut offsets = Vec::new();
+    while offsets.len() < 2_000 {
+        let pushes = pushes(&watcher);
+        offsets.extend(pushes.iter().map(|push| push["pub"]["offset"].as_u64()));
+        std::thread::yield_now();
+    }
+    assert_eq!(offsets, (1..=2_000).map(Some).collect::<Vec<_>>());
     assert_eq!(bench.hub.connections(), 1);
+}
+
+#[test]
+fn what_is_said_within_a_tick_is_one_shared_frame() {
+    let mut bench = Bench::new();
+    let peers = [bench.member("a"), bench.member("b")];
+    bench.publish(Class::Durable, 1, 4);
+    let before = bench.hub.stats().ticks.load(Relaxed);
+    peers.iter().for_each(|peer| drop(drained(peer)));
+    for offset in 2..=4 {
+        let publication = Publication::new("1").at(offset);
+        bench
+            .hub
+            .publish(CHANNEL, Class::Durable, &publication)
+            .expect("within limits");
+    }
+    bench.hub.pass(limits::TICK_MS_MIN - 1);
+    assert!(drained(&peers[0]).is_empty(), "the tick is not over");
+    bench.hub.pass(1);
+    let frames = [drained(&peers[0]), drained(&peers[1])];
+    assert_eq!(frames[0].as_ptr(), frames[1].as_ptr(), "encoded once");
+    assert_eq!(frames[0].split(|byte| *byte == b'\n').count(), 3);
+    assert_eq!(bench.hub.stats().ticks.load(Relaxed), before + 1);
+}
+
+#[test]
+fn a_tick_too_large_for_a_frame_becomes_several() {
+    let mut bench = Bench::new();
+    let peer = bench.member("a");
+    let publication = |offset| Publication::new(vec![b'1'; 10_000]).at(offset);
+    for offset in 1..=50 {
+        bench
+            .hub
+            .publish(CHANNEL, Class::Durable, &publication(offset))
+            .expect("within limits");
+    }
+    bench.hub.settle();
+    let frames = std::iter::from_fn(|| peer.next_frame(limits::FRAME_BYTES_TARGET));
+    let sizes: Vec<_> = frames.map(|frame| frame.len()).collect();
+    assert!(
+        sizes.len() == 17
+            && sizes
+                .iter()
+                .all(|size| *size < limits::FRAME_BYTES_TARGET + 1_000),
+        "{sizes:?}"
+    );
+}
+
+#[test]
+fn a_channel_that_says_too_much_at_once_makes_its_subscribers_recover() {
+    let mut bench = Bench::new();
+    let (peer, opening) = (bench.member("a"), bench.peer("o", Format::Json));
+    bench.hub.attach(&opening, CHANNEL, false, false);
+    opening.set_recoverable(CHANNEL);
+    for offset in 1..=8 {
+        let publication = Publication::new(vec![b'1'; limits::PUBLICATION_BYTES_MAX]).at(offset);
+        bench
+            .hub
+            .publish(CHANNEL, Class::Durable, &publication)
+            .expect("within limits");
+    }
+    bench.hub.settle();
+    assert_eq!(orders(&peer), (None, vec![2500]));
+    assert_eq!(pushes(&peer).len(), 1, "nothing but the unsubscribe");
+    assert_eq!(
+        bench.hub.go_live(&opening, CHANNEL, 0),
+        Err(Gap),
+        "the other reads the stream"
+    );
+    let stats = bench.hub.stats();
+    assert_eq!(
+        [&stats.lapsed_channels, &stats.lost_durable_subscriptions].map(|count| count.load(Relaxed)),
+        [1, 1]
+    );
+}
+
+#[test]
+fn those_who_hear_a_channel_by_number_and_those_who_hear_it_by_name_hear_the_same() {
+    let mut bench = Bench::new();
+    let named = bench.member("a");
+    let numbered = bench.peer("b", Format::Json);
+    bench.hub.attach(&numbered, CHANNEL, false, true);
+    assert_eq!(bench.hub.go_live(&numbered, CHANNEL, 0), Ok(()));
+    bench.publish(Class::Durable, 1, 4);
+    let publication = json!({"data": "xx", "offset": 1});
+    assert_eq!(pushes(&named), [json!({"channel": CHANNEL, "pub": publication})]);
+    assert_eq!(pushes(&numbered), [json!({"id": 1, "pub": publication})]);
+    assert_eq!(bench.hub.unsubscribe_user("b", CHANNEL, &Unsubscribe::SERVER), 1);
+    assert_eq!(pushes(&numbered)[0]["channel"], CHANNEL, "the last word names it");
+}
+
+#[test]
+fn a_full_channel_costs_nobody_elsewhere_anything() {
+    let mut bench = Bench::new();
+    let quiet = bench.peer("q", Format::Json);
+    bench.hub.attach(&quiet, "quiet", false, false);
+    assert_eq!(bench.hub.go_live(&quiet, "quiet", 0), Ok(()));
+    let _loud = bench.member("l");
+    for _ in 0..200 {
+        let publication = Publication::new(vec![b'1'; 100_000]);
+        bench
+            .hub
+            .publish(CHANNEL, Class::Ephemeral, &publication)
+            .expect("within limits");
+    }
+    assert_eq!(
+        bench
+            .hub
+            .publish("quiet", Class::Durable, &Publication::new("1").at(1)),
+        Ok(1)
+    );
+    bench.hub.turn();
+    assert_eq!(pushes(&quiet).len(), 1);
+    assert!(bench.hub.stats().lost_ephemeral.load(Relaxed) > 150);
 }

@@ -7,7 +7,7 @@
 //! ```text
 //! socket -> ws (transport) -> connection -> session (sans-IO: bytes in, effects out) -> Backend
 //!    ^                            |
-//!    '------ outbox <- peer <- hub.publish(channel, class, publication) <- the embedder
+//!    '-- outbox <- peer <- fan-out threads <- hub.publish(channel, class, publication) <- the embedder
 //! ```
 
 pub mod emulation;
@@ -17,15 +17,20 @@ pub mod limits;
 pub mod ws;
 
 mod backend;
+mod batch;
 mod calls;
+mod channel;
 mod config;
 mod connection;
 mod door;
 mod error;
+mod fanout;
 mod gateway;
+mod hold;
 mod hub;
 mod outbox;
 mod peer;
+mod pending;
 mod protocol;
 mod publication;
 mod session;
@@ -40,5 +45,5 @@ pub use error::{Disconnect, Error, Refusal, Unsubscribe};
 pub use gateway::Gateway;
 pub use hub::{Hub, PublishError};
 pub use protocol::Format;
-pub use publication::{Class, ClientInfo, PresenceStats, Publication, StreamPosition};
+pub use publication::{Class, ClientInfo, Handling, PresenceStats, Publication, StreamPosition, Urgency};
 pub use stats::Stats;

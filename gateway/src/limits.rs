@@ -13,6 +13,30 @@ pub const FRAME_BYTES_TARGET: usize = 32_768;
 /// Largest payload of one publication; `publish` refuses a larger one.
 pub const PUBLICATION_BYTES_MAX: usize = 262_144;
 
+/// What a channel says within this time after its last frame travels as one frame. It grows with the channel: a
+/// millisecond for every [`TICK_SUBSCRIBERS_PER_MS`] subscribers; and it is doubled, and doubled again, while more than
+/// half of the subscribers have not taken the frame before.
+pub const TICK_MS_MIN: u64 = 50;
+
+/// No tick is longer, however large the channel and however late its readers.
+pub const TICK_MS_MAX: u64 = 200;
+
+/// See [`TICK_MS_MIN`]: 2,500 subscribers still have the shortest tick, 10,000 the longest.
+pub const TICK_SUBSCRIBERS_PER_MS: u64 = 50;
+
+/// Payload bytes waiting for the end of a channel's tick that end it at once.
+pub const TICK_BYTES_TARGET: usize = FRAME_BYTES_TARGET / 2;
+
+/// Payload bytes waiting for a channel's fan-out. At the bound ephemeral publications go first; a durable one that does
+/// not fit makes every subscriber of the channel lose its place (2500, as with a full outbox): publishers never wait.
+pub const CHANNEL_PENDING_BYTES_MAX: usize = 1_048_576;
+
+/// Members served under one lock: who comes or goes meanwhile waits no longer than this takes.
+pub const FANOUT_STRIDE_MEMBERS: usize = 512;
+
+/// Threads that fan out. One channel keeps one of them busy at a time; when all are, other channels wait for a turn.
+pub const FANOUT_THREADS: usize = 4;
+
 /// Publications that fit into one subscribe or connect reply; the rest follow as ordinary pushes right behind it.
 pub const RECOVERY_REPLY_BYTES_MAX: usize = 262_144;
 
@@ -110,6 +134,8 @@ const _: () = assert!(FRAME_BYTES_TARGET + PUBLICATION_BYTES_MAX * 2 < FRAME_BYT
 const _: () = assert!(RECOVERY_REPLY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(HISTORY_BYTES_MAX + PUBLICATION_BYTES_MAX < FRAME_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= OUTBOX_BYTES_MAX);
+const _: () = assert!(TICK_MS_MIN < TICK_MS_MAX && TICK_BYTES_TARGET < CHANNEL_PENDING_BYTES_MAX);
+const _: () = assert!(PUBLICATION_BYTES_MAX < CHANNEL_PENDING_BYTES_MAX);
 const _: () = assert!(COMMANDS_BURST as usize > 2 * CHANNELS_PER_CONNECTION_MAX);
 const _: () = assert!(MESSAGE_BYTES_MAX * 2 < EMULATION_INBOX_BYTES_MAX);
 const _: () = assert!(CONNECTIONS_MAX < ADDRESSES_REMEMBERED_MAX);

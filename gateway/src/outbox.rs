@@ -1,27 +1,27 @@
 //! What waits to be sent on one socket, bounded in bytes, and what is held back for subscriptions that are still being
 //! opened. Pure data: no lock, no socket, no clock. Never drops a durable publication without saying that its whole
-//! channel is lost, and never lets two durable publications of a channel out of order or twice.
+//! channel is lost, never lets two durable publications of a channel out of order or twice, and never forgets what it
+//! dropped before the client has been told.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::limits::OUTBOX_STATE_RESERVE_BYTES;
+use crate::batch::{Batch, ChannelId, EPHEMERAL_RANKS, Rank, Skipped};
+use crate::hold::Hold;
+use crate::limits::{CHANNELS_PER_CONNECTION_MAX, OUTBOX_STATE_RESERVE_BYTES};
 use crate::protocol::{Format, append_encoded};
-use crate::publication::Class;
 use crate::stats::Losses;
-
-/// Names one channel for as long as it lives in the hub.
-pub(crate) type ChannelId = u64;
 
 const NO_CHANNEL: ChannelId = 0;
 
-/// What became of a publication offered to an outbox.
+/// What became of a batch offered to an outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It waits to be sent, or is held back.
-    Taken,
-    /// Dropped as its class allows, or known already.
+    /// So many of its publications wait to be sent, or are held back.
+    Taken(u32),
+    /// Dropped as their classes allow, or known already.
     Dropped,
     /// Durable and no room: the channel must be given up ([`Outbox::close_feed`] has been done).
     Lost,
@@ -32,17 +32,26 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 struct Entry {
     channel: ChannelId,
-    /// `None` = a reply or another message that is never dropped.
-    class: Option<Class>,
-    /// Empty = removed while waiting.
-    encoded: Bytes,
+    what: Waiting,
 }
 
 #[derive(Debug)]
-struct Held {
-    class: Class,
-    offset: Option<u64>,
-    encoded: Bytes,
+enum Waiting {
+    /// A reply or another message that is never dropped.
+    Message(Bytes),
+    Batch(Arc<Batch>),
+    /// Removed while waiting.
+    Gone,
+}
+
+impl Entry {
+    fn bytes(&self) -> usize {
+        match &self.what {
+            Waiting::Message(bytes) => bytes.len(),
+            Waiting::Batch(batch) => batch.len(),
+            Waiting::Gone => 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -50,18 +59,11 @@ struct Feed {
     channel: ChannelId,
     /// Newest durable offset queued or known to the client; anything up to it is a duplicate.
     floor: u64,
-    /// Sequence of the waiting state publication.
+    /// Sequence of the entry with the waiting state publication.
     state: Option<u64>,
+    skipped: Skipped,
     /// `None` = live.
-    held: Option<Hold>,
-}
-
-#[derive(Debug, Default)]
-struct Hold {
-    items: VecDeque<Held>,
-    bytes: usize,
-    /// Durable publications were forgotten: they must be read from the stream.
-    gap: bool,
+    held: Option<Box<Hold>>,
 }
 
 /// One socket's queue and the feeds that fill it.
@@ -71,7 +73,11 @@ pub(crate) struct Outbox {
     /// Sequence of the queue's front.
     front: u64,
     bytes: usize,
+    /// Waiting bytes that may go, by rank, so that nobody searches for what is not there.
+    ephemeral_bytes: [usize; EPHEMERAL_RANKS.len()],
     feeds: Vec<Feed>,
+    /// Losses of channels that were given up, to be told when the client is back in them.
+    untold: Vec<(Arc<str>, Skipped)>,
     bytes_max: usize,
     hold_bytes_max: usize,
 }
@@ -82,7 +88,9 @@ impl Outbox {
             queue: VecDeque::new(),
             front: 0,
             bytes: 0,
+            ephemeral_bytes: [0; 2],
             feeds: Vec::new(),
+            untold: Vec::new(),
             bytes_max,
             hold_bytes_max,
         }
@@ -94,12 +102,14 @@ impl Outbox {
     }
 
     /// Starts to hold back what is published in a channel.
-    pub(crate) fn open_feed(&mut self, channel: ChannelId) {
+    pub(crate) fn open_feed(&mut self, channel: ChannelId, name: &str) {
+        let known = self.untold.iter().position(|(untold, _)| **untold == *name);
         self.feeds.push(Feed {
             channel,
             floor: 0,
             state: None,
-            held: Some(Hold::default()),
+            skipped: known.map_or_else(Skipped::default, |index| self.untold.swap_remove(index).1),
+            held: Some(Box::default()),
         });
     }
 
@@ -108,43 +118,59 @@ impl Outbox {
         self.feeds.retain(|feed| feed.channel != channel);
     }
 
-    /// Offers a publication.
-    pub(crate) fn publish(
-        &mut self,
-        channel: ChannelId,
-        class: Class,
-        offset: Option<u64>,
-        encoded: &Bytes,
-        losses: &mut Losses,
-    ) -> Verdict {
+    /// Offers what a channel says.
+    pub(crate) fn publish(&mut self, channel: ChannelId, batch: &Arc<Batch>, losses: &mut Losses) -> Verdict {
         let Some(index) = self.feeds.iter().position(|feed| feed.channel == channel) else {
             return Verdict::Unknown;
         };
-        let hold_bytes_max = self.hold_bytes_max;
-        match &mut self.feeds[index].held {
-            Some(hold) => hold.push(
-                Held {
-                    class,
-                    offset,
-                    encoded: encoded.clone(),
-                },
-                hold_bytes_max,
-                losses,
-            ),
-            None => self.enqueue(index, class, offset, encoded.clone(), losses),
+        let feed = &mut self.feeds[index];
+        match &mut feed.held {
+            Some(hold) => {
+                hold.push(batch.clone(), self.hold_bytes_max, &mut feed.skipped, losses);
+                Verdict::Taken(batch.parts().len() as u32)
+            }
+            None => self.enqueue(index, batch.clone(), losses),
         }
     }
 
-    /// Queues a publication read from the stream while its channel is held back. Not bounded: the reader paces itself
-    /// by [`Outbox::bytes`].
-    pub(crate) fn publish_recovered(&mut self, channel: ChannelId, offset: u64, encoded: Bytes) {
+    /// The channel said more than could be carried, `skipped` of it to be told. What is opening reads it from the
+    /// stream; what is live is lost if something durable was among it.
+    pub(crate) fn lapse(
+        &mut self,
+        channel: &Arc<str>,
+        id: ChannelId,
+        durable: bool,
+        skipped: Skipped,
+        losses: &mut Losses,
+    ) -> Verdict {
+        let Some(feed) = self.feeds.iter_mut().find(|feed| feed.channel == id) else {
+            return Verdict::Unknown;
+        };
+        feed.skipped.add(skipped);
+        match &mut feed.held {
+            _ if !durable => Verdict::Dropped,
+            Some(hold) => {
+                hold.forget_durable();
+                Verdict::Dropped
+            }
+            None => {
+                self.give_up(channel, id, losses);
+                Verdict::Lost
+            }
+        }
+    }
+
+    /// Queues what was read from the stream while its channel is held back. Not bounded: the reader paces itself by
+    /// [`Outbox::bytes`].
+    pub(crate) fn publish_recovered(&mut self, channel: ChannelId, batch: Arc<Batch>) {
         let Some(feed) = self.feeds.iter_mut().find(|feed| feed.channel == channel) else {
             return;
         };
-        if offset > feed.floor {
-            feed.floor = offset;
-            self.push(channel, Some(Class::Durable), encoded);
-        }
+        let Some(batch) = after(batch, feed.floor) else {
+            return;
+        };
+        feed.floor = feed.floor.max(batch.last_offset());
+        self.push(channel, Waiting::Batch(batch));
     }
 
     /// The client knows everything up to `floor`: lets out what was held back behind it. `Err` = some of that was
@@ -160,127 +186,203 @@ impl Outbox {
         };
         let feed = &mut self.feeds[index];
         feed.floor = feed.floor.max(floor);
-        let Some(hold) = feed.held.take() else {
-            return Ok(Verdict::Taken);
+        let Some(mut hold) = feed.held.take() else {
+            return Ok(Verdict::Taken(0));
         };
-        if hold.gap {
-            feed.held = Some(Hold::default());
+        if hold.take_gap() {
+            feed.held = Some(hold);
             return Err(Gap);
         }
-        for item in hold.items {
-            if self.enqueue(index, item.class, item.offset, item.encoded, losses) == Verdict::Lost {
+        for batch in hold.into_batches() {
+            if self.enqueue(index, batch, losses) == Verdict::Lost {
                 return Ok(Verdict::Lost);
             }
         }
-        Ok(Verdict::Taken)
+        Ok(Verdict::Taken(0))
     }
 
     /// Queues a reply, a ping or another message that is never dropped. False = it does not fit and the connection is
     /// beyond help.
     #[must_use]
     pub(crate) fn send(&mut self, encoded: Bytes, losses: &mut Losses) -> bool {
-        self.make_room(encoded.len(), losses);
+        for rank in EPHEMERAL_RANKS {
+            self.make_room(rank, encoded.len(), losses);
+        }
         if self.bytes + encoded.len() > self.bytes_max + OUTBOX_STATE_RESERVE_BYTES {
             return false;
         }
-        self.push(NO_CHANNEL, None, encoded);
+        self.push(NO_CHANNEL, Waiting::Message(encoded));
         true
     }
 
     /// Forgets everything that waits, for a connection that is closed without a flush.
     pub(crate) fn clear(&mut self) {
         self.front += self.queue.len() as u64;
-        self.queue.clear();
+        self.queue = VecDeque::new();
         self.bytes = 0;
-        self.feeds.clear();
+        self.ephemeral_bytes = [0; 2];
+        self.feeds = Vec::new();
+        self.untold = Vec::new();
     }
 
-    /// Takes what waits as one frame of about `bytes_target`, at least one object; a single object is not copied.
-    /// `None` = nothing waits.
+    /// Takes one frame of about `bytes_target` off what waits, at least one entry. What goes alone is shared with all
+    /// its readers. `None` = nothing waits.
     pub(crate) fn next_frame(&mut self, format: Format, bytes_target: usize) -> Option<Bytes> {
-        if self.queue.len() == 1
-            && let Some(entry) = self.queue.front_mut()
-            && !entry.encoded.is_empty()
-        {
-            let encoded = std::mem::take(&mut entry.encoded);
-            self.bytes -= encoded.len();
-            self.queue.pop_front();
-            self.front += 1;
-            return Some(encoded);
-        }
-        let mut frame = BytesMut::new();
-        self.drain(format, &mut frame, bytes_target)
-            .then(|| frame.freeze())
-    }
-
-    /// Moves what waits into one frame of about `bytes_target`, at least one object. False = nothing waits.
-    pub(crate) fn drain(&mut self, format: Format, frame: &mut BytesMut, bytes_target: usize) -> bool {
-        while let Some(entry) = self.queue.front() {
-            let length = entry.encoded.len();
-            if length > 0 {
-                if !frame.is_empty() && frame.len() + length > bytes_target {
-                    break;
-                }
-                append_encoded(format, frame, &entry.encoded);
-                self.bytes -= length;
+        let first = self.pop()?;
+        let mut frame = None::<BytesMut>;
+        while let Some(length) = self.next_bytes() {
+            let so_far = frame.as_ref().map_or(first.len(), BytesMut::len);
+            if so_far + length > bytes_target {
+                break;
             }
-            self.queue.pop_front();
-            self.front += 1;
+            let frame = frame.get_or_insert_with(|| {
+                let mut frame = BytesMut::with_capacity(bytes_target.min(first.len() + self.bytes + 64));
+                append_encoded(format, &mut frame, &first);
+                frame
+            });
+            if let Some(next) = self.pop() {
+                append_encoded(format, frame, &next);
+            }
         }
         if self.queue.is_empty() && self.queue.capacity() > 64 {
             // An idle socket keeps no memory of its worst hour.
             self.queue = VecDeque::new();
         }
-        !frame.is_empty()
+        Some(frame.map_or(first, BytesMut::freeze))
     }
 
-    fn enqueue(
-        &mut self,
-        feed: usize,
-        class: Class,
-        offset: Option<u64>,
-        encoded: Bytes,
-        losses: &mut Losses,
-    ) -> Verdict {
-        let channel = self.feeds[feed].channel;
-        if class == Class::Durable && offset.is_some_and(|offset| offset <= self.feeds[feed].floor) {
-            return Verdict::Dropped;
+    /// Size of the next entry; removed ones are passed over.
+    fn next_bytes(&mut self) -> Option<usize> {
+        while let Some(entry) = self.queue.front() {
+            if !matches!(entry.what, Waiting::Gone) {
+                return Some(entry.bytes());
+            }
+            self.queue.pop_front();
+            self.front += 1;
         }
-        if class == Class::State {
+        None
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.next_bytes()?;
+        let entry = self.queue.pop_front()?;
+        self.front += 1;
+        self.account(&entry.what, false);
+        match entry.what {
+            Waiting::Message(bytes) => Some(bytes),
+            Waiting::Batch(batch) => Some(self.told(entry.channel, &batch)),
+            Waiting::Gone => None,
+        }
+    }
+
+    /// A batch's bytes, with what the client lost if it is to be told now.
+    fn told(&mut self, channel: ChannelId, batch: &Batch) -> Bytes {
+        let feed = self.feeds.iter_mut().find(|feed| feed.channel == channel);
+        if let Some(feed) = feed.filter(|feed| !feed.skipped.is_empty())
+            && let Some(bytes) = batch.telling(feed.skipped)
+        {
+            feed.skipped = Skipped::default();
+            return bytes;
+        }
+        batch.bytes().clone()
+    }
+
+    /// What fits of a batch. Ephemeral makes room first: trifles before others, older before newer.
+    fn enqueue(&mut self, feed: usize, batch: Arc<Batch>, losses: &mut Losses) -> Verdict {
+        let channel = self.feeds[feed].channel;
+        let Some(mut batch) = after(batch, self.feeds[feed].floor) else {
+            return Verdict::Dropped;
+        };
+        if batch.has(Rank::State) {
             self.remove_waiting_state(feed, losses);
         }
-        self.make_room(encoded.len(), losses);
-        let reserve = if class == Class::State {
-            OUTBOX_STATE_RESERVE_BYTES
-        } else {
-            0
-        };
-        if self.bytes + encoded.len() > self.bytes_max + reserve {
-            if class == Class::Durable {
-                self.drop_channel(channel, losses);
-                return Verdict::Lost;
+        for rank in EPHEMERAL_RANKS {
+            self.make_room(rank, batch.len(), losses);
+            if !self.fits(batch.len()) && batch.has(rank) {
+                let Some(rest) = self.without(channel, &batch, rank, losses) else {
+                    return Verdict::Dropped;
+                };
+                batch = rest;
             }
-            losses.count(class);
-            return Verdict::Dropped;
         }
-        let sequence = self.push(channel, Some(class), encoded);
+        if !self.fits(batch.bytes_of(Rank::Durable)) {
+            let name = batch.channel.clone();
+            self.without(channel, &batch, Rank::State, losses);
+            self.give_up(&name, channel, losses);
+            return Verdict::Lost;
+        }
+        if self.bytes + batch.len() > self.bytes_max + OUTBOX_STATE_RESERVE_BYTES && batch.has(Rank::State) {
+            let Some(rest) = self.without(channel, &batch, Rank::State, losses) else {
+                return Verdict::Dropped;
+            };
+            batch = rest;
+        }
+        let (taken, has_state) = (batch.parts().len() as u32, batch.has(Rank::State));
+        let offset = batch.last_offset();
+        let sequence = self.push(channel, Waiting::Batch(batch));
         let feed = &mut self.feeds[feed];
-        match class {
-            Class::Durable => feed.floor = offset.map_or(feed.floor, |offset| offset.max(feed.floor)),
-            Class::State => feed.state = Some(sequence),
-            Class::Ephemeral => {}
+        feed.floor = feed.floor.max(offset);
+        if has_state {
+            feed.state = Some(sequence);
         }
-        Verdict::Taken
+        Verdict::Taken(taken)
     }
 
-    fn push(&mut self, channel: ChannelId, class: Option<Class>, encoded: Bytes) -> u64 {
-        self.bytes += encoded.len();
-        self.queue.push_back(Entry {
-            channel,
-            class,
-            encoded,
-        });
+    fn fits(&self, bytes: usize) -> bool {
+        bytes == 0 || self.bytes + bytes <= self.bytes_max
+    }
+
+    /// A batch without one rank, which is lost.
+    fn without(
+        &mut self,
+        channel: ChannelId,
+        batch: &Batch,
+        rank: Rank,
+        losses: &mut Losses,
+    ) -> Option<Arc<Batch>> {
+        let lost = batch.parts().iter().filter(|part| part.rank == rank).count();
+        (0..lost).for_each(|_| self.count(channel, rank, losses));
+        batch.keep(|part| part.rank != rank)
+    }
+
+    fn count(&mut self, channel: ChannelId, rank: Rank, losses: &mut Losses) {
+        losses.count(rank);
+        if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.channel == channel) {
+            feed.skipped.count(rank);
+        }
+    }
+
+    fn push(&mut self, channel: ChannelId, what: Waiting) -> u64 {
+        self.account(&what, true);
+        self.queue.push_back(Entry { channel, what });
         self.front + self.queue.len() as u64 - 1
+    }
+
+    fn account(&mut self, what: &Waiting, comes: bool) {
+        let change = |counter: &mut usize, bytes: usize| {
+            *counter = if comes { *counter + bytes } else { *counter - bytes };
+        };
+        match what {
+            Waiting::Message(bytes) => change(&mut self.bytes, bytes.len()),
+            Waiting::Batch(batch) => {
+                change(&mut self.bytes, batch.len());
+                for (counter, rank) in self.ephemeral_bytes.iter_mut().zip(EPHEMERAL_RANKS) {
+                    change(counter, batch.bytes_of(rank));
+                }
+            }
+            Waiting::Gone => {}
+        }
+    }
+
+    /// Puts something else in the place of what waits at an index of the queue.
+    fn replace(&mut self, index: usize, with: Option<Arc<Batch>>) {
+        let with = with.map_or(Waiting::Gone, Waiting::Batch);
+        self.account(&with, true);
+        let Some(entry) = self.queue.get_mut(index) else {
+            return;
+        };
+        let replaced = std::mem::replace(&mut entry.what, with);
+        self.account(&replaced, false);
     }
 
     fn remove_waiting_state(&mut self, feed: usize, losses: &mut Losses) {
@@ -290,72 +392,75 @@ impl Outbox {
         let Some(index) = sequence.checked_sub(self.front) else {
             return;
         };
-        if let Some(entry) = self.queue.get_mut(index as usize) {
-            self.bytes -= entry.encoded.len();
-            entry.encoded = Bytes::new();
+        let index = index as usize;
+        if let Some(Waiting::Batch(batch)) = self.queue.get(index).map(|entry| &entry.what)
+            && batch.has(Rank::State)
+        {
+            let rest = batch.keep(|part| part.rank != Rank::State);
+            self.replace(index, rest);
             losses.conflated += 1;
         }
     }
 
-    /// Drops the oldest ephemeral publications until `needed` bytes fit, or none is left.
-    fn make_room(&mut self, needed: usize, losses: &mut Losses) {
-        if self.bytes + needed <= self.bytes_max {
-            return;
-        }
-        for entry in &mut self.queue {
-            if entry.class == Some(Class::Ephemeral) && !entry.encoded.is_empty() {
-                self.bytes -= entry.encoded.len();
-                entry.encoded = Bytes::new();
-                losses.ephemeral += 1;
-                if self.bytes + needed <= self.bytes_max {
-                    return;
-                }
+    /// Drops the oldest publications of a rank until `needed` bytes fit, or none is left.
+    fn make_room(&mut self, rank: Rank, needed: usize, losses: &mut Losses) {
+        let mut index = 0;
+        while self.bytes + needed > self.bytes_max && self.ephemeral_bytes[rank as usize] > 0 {
+            let Some(entry) = self.queue.get(index) else {
+                return;
+            };
+            if let Waiting::Batch(batch) = &entry.what
+                && batch.has(rank)
+            {
+                let (channel, batch) = (entry.channel, batch.clone());
+                let rest = self.without(channel, &batch, rank, losses);
+                self.replace(index, rest);
             }
+            index += 1;
         }
     }
 
-    fn drop_channel(&mut self, channel: ChannelId, losses: &mut Losses) {
-        for entry in self.queue.iter_mut().filter(|entry| entry.channel == channel) {
-            if let (Some(class), false) = (entry.class, entry.encoded.is_empty()) {
-                self.bytes -= entry.encoded.len();
-                entry.encoded = Bytes::new();
-                losses.count(class);
+    /// The channel is lost: nothing of it waits any more, and what else was lost with it is told when it is back.
+    fn give_up(&mut self, name: &Arc<str>, channel: ChannelId, losses: &mut Losses) {
+        for index in 0..self.queue.len() {
+            let entry = &self.queue[index];
+            if entry.channel != channel {
+                continue;
+            }
+            if let Waiting::Batch(batch) = &entry.what {
+                let batch = batch.clone();
+                batch
+                    .parts()
+                    .iter()
+                    .for_each(|part| self.count(channel, part.rank, losses));
+                self.replace(index, None);
+            }
+        }
+        if let Some(feed) = self.feeds.iter().find(|feed| feed.channel == channel)
+            && !feed.skipped.is_empty()
+        {
+            self.untold.push((name.clone(), feed.skipped));
+            if self.untold.len() > CHANNELS_PER_CONNECTION_MAX {
+                self.untold.remove(0);
             }
         }
         self.close_feed(channel);
     }
 }
 
+/// What of a batch lies behind a place in the stream, or outside it.
+fn after(batch: Arc<Batch>, floor: u64) -> Option<Arc<Batch>> {
+    let known = |offset: u64| offset > 0 && offset <= floor;
+    if batch.parts().iter().any(|part| known(part.offset)) {
+        batch.keep(|part| !known(part.offset))
+    } else {
+        Some(batch)
+    }
+}
+
 /// Publications were forgotten while a channel was held back.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Gap;
-
-impl Hold {
-    fn push(&mut self, item: Held, bytes_max: usize, losses: &mut Losses) -> Verdict {
-        if self.gap && item.class == Class::Durable && item.offset.is_some() {
-            return Verdict::Dropped;
-        }
-        if item.class == Class::State
-            && let Some(index) = self.items.iter().position(|held| held.class == Class::State)
-        {
-            self.bytes -= self.items.remove(index).map_or(0, |held| held.encoded.len());
-            losses.conflated += 1;
-        }
-        if self.bytes + item.encoded.len() > bytes_max {
-            if item.class != Class::Durable {
-                losses.count(item.class);
-                return Verdict::Dropped;
-            }
-            self.gap = true;
-            self.bytes = 0;
-            self.items.clear();
-            return Verdict::Dropped;
-        }
-        self.bytes += item.encoded.len();
-        self.items.push_back(item);
-        Verdict::Taken
-    }
-}
 
 #[cfg(test)]
 #[path = "outbox_tests.rs"]

@@ -7,13 +7,14 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
+use crate::batch::{Batch, ChannelId, Dialect};
+use crate::channel::Channel;
 use crate::config::Config;
 use crate::error::{Disconnect, Unsubscribe};
-use crate::hub::Channel;
 use crate::limits::FRAME_BYTES_TARGET;
 use crate::outbox::{Gap, Outbox, Verdict};
-use crate::protocol::{Format, Push, encode_push};
-use crate::publication::Class;
+use crate::pending::Telling;
+use crate::protocol::{Address, Format, Push, encode_push};
 use crate::stats::Losses;
 use crate::ws::Head;
 
@@ -78,6 +79,7 @@ pub(crate) enum Notice {
 pub(crate) struct Attachment {
     pub(crate) channel: Arc<Channel>,
     pub(crate) slot: usize,
+    pub(crate) dialect: Dialect,
     /// Subscribed by the server: losing it closes the connection with 3010 instead of unsubscribing.
     pub(crate) server_side: bool,
     /// The client can get back what it loses.
@@ -103,9 +105,11 @@ struct Inner {
     rest: Option<Rest>,
 }
 
-/// What happened to one copy of a publication.
+/// What happened to what a peer was offered.
 pub(crate) struct Offered {
     pub(crate) verdict: Verdict,
+    /// It had not taken what it was offered before.
+    pub(crate) behind: bool,
     pub(crate) waker: Option<Waker>,
     /// Payload bytes written to the socket at once, and in how many frames.
     pub(crate) written: Written,
@@ -116,6 +120,13 @@ pub(crate) struct Offered {
 pub(crate) struct Written {
     pub(crate) frames: u64,
     pub(crate) bytes: u64,
+}
+
+impl Written {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+    }
 }
 
 impl Peer {
@@ -170,7 +181,8 @@ impl Peer {
 
     pub(crate) fn attach(&self, attachment: Attachment) {
         let mut inner = lock(&self.inner);
-        inner.outbox.open_feed(attachment.channel.id);
+        let channel = &attachment.channel;
+        inner.outbox.open_feed(channel.id, &channel.name);
         inner.attachments.push(attachment);
     }
 
@@ -215,21 +227,27 @@ impl Peer {
         std::mem::take(&mut inner.attachments)
     }
 
-    /// Queues a publication and, if the connection's task has nothing to do, writes it to the socket right here: a
-    /// system call, but no other thread needs to wake up. Only what the socket does not take is left to the task.
-    pub(crate) fn offer(
-        &self,
-        channel: &Channel,
-        class: Class,
-        offset: Option<u64>,
-        encoded: &Bytes,
-        losses: &mut Losses,
-    ) -> Offered {
+    pub(crate) fn offer(&self, channel: &Channel, batch: &Arc<Batch>, losses: &mut Losses) -> Offered {
+        self.receive(channel, |outbox| outbox.publish(channel.id, batch, losses))
+    }
+
+    /// The channel said more at once than could be carried.
+    pub(crate) fn lapse(&self, channel: &Channel, telling: &Telling, losses: &mut Losses) -> Offered {
+        let (lapsed, skipped) = (telling.lapsed, telling.skipped);
+        self.receive(channel, |outbox| {
+            outbox.lapse(&channel.name, channel.id, lapsed, skipped, losses)
+        })
+    }
+
+    /// Queues something and, if the connection's task has nothing to do, writes it to the socket right here: a system
+    /// call, but no other thread needs to wake up. Only what the socket does not take is left to the task.
+    fn receive(&self, channel: &Channel, offer: impl FnOnce(&mut Outbox) -> Verdict) -> Offered {
         let mut inner = lock(&self.inner);
-        let verdict = inner.outbox.publish(channel.id, class, offset, encoded, losses);
         let mut written = Written::default();
+        let behind = inner.outbox.bytes() > 0 || inner.rest.is_some();
+        let verdict = offer(&mut inner.outbox);
         let waker = match verdict {
-            Verdict::Taken => inner.deliver(self.format, &mut written),
+            Verdict::Taken(_) => inner.deliver(self.format, &mut written),
             Verdict::Lost => {
                 inner.give_up(self.format, channel);
                 inner.task.take()
@@ -238,15 +256,14 @@ impl Peer {
         };
         Offered {
             verdict,
+            behind,
             waker,
             written,
         }
     }
 
-    pub(crate) fn push_recovered(&self, channel: u64, offset: u64, encoded: Bytes) {
-        lock(&self.inner)
-            .outbox
-            .publish_recovered(channel, offset, encoded);
+    pub(crate) fn push_recovered(&self, channel: ChannelId, batch: Arc<Batch>) {
+        lock(&self.inner).outbox.publish_recovered(channel, batch);
     }
 
     /// See [`Outbox::go_live`]; a channel that is lost in the attempt is given up here.
@@ -349,7 +366,7 @@ impl Inner {
     }
 
     fn tell_unsubscribed(&mut self, format: Format, channel: &Arc<str>, why: &Unsubscribe) {
-        let encoded = encode_push(format, channel, &Push::Unsubscribe(why));
+        let encoded = encode_push(format, Address::Name(channel), &Push::Unsubscribe(why));
         if self.outbox.send(encoded, &mut Losses::default()) {
             self.notices.push(Notice::Unsubscribed {
                 channel: channel.clone(),

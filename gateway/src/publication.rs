@@ -24,6 +24,33 @@ pub struct Publication {
     pub offset: Option<u64>,
     /// Who published it, where that is to be shown.
     pub info: Option<Arc<ClientInfo>>,
+    /// How it travels.
+    pub handling: Handling,
+}
+
+/// How a publication travels; says nothing of what it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handling {
+    /// How long it may wait for company.
+    pub urgency: Urgency,
+    /// Ephemeral only: goes before other ephemeral ones when a reader is slow.
+    pub first_to_go: bool,
+    /// State whose payload is a JSON object: a client that lost something of this channel since it was last told gets it
+    /// with one more member, `"skipped":{"ephemeral":n,"state":m}` (classes that lost nothing are left out).
+    pub tells_losses: bool,
+}
+
+/// How long a publication may wait for company: what a channel says within a tick travels as one frame. A channel that
+/// has been quiet for a tick sends at once whatever the urgency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Until the end of the channel's tick, see [`crate::limits::TICK_MS_MIN`].
+    #[default]
+    Tick,
+    /// A fifth of a tick at most.
+    Soon,
+    /// Not at all; what waits goes with it.
+    Now,
 }
 
 impl Publication {
@@ -31,15 +58,40 @@ impl Publication {
     pub fn new(data: impl Into<Bytes>) -> Self {
         Self {
             data: data.into(),
-            offset: None,
-            info: None,
+            ..Self::default()
         }
+    }
+
+    /// About what it weighs on the wire, framing apart.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        self.data.len() + self.info.as_ref().map_or(0, |info| info.weight_bytes())
     }
 
     /// The same at a place in the stream.
     #[must_use]
     pub fn at(mut self, offset: u64) -> Self {
         self.offset = Some(offset);
+        self
+    }
+
+    /// The same, waiting no longer than so.
+    #[must_use]
+    pub fn urgent(mut self, urgency: Urgency) -> Self {
+        self.handling.urgency = urgency;
+        self
+    }
+
+    /// The same, to be dropped before other ephemeral ones.
+    #[must_use]
+    pub fn first_to_go(mut self) -> Self {
+        self.handling.first_to_go = true;
+        self
+    }
+
+    /// The same, telling each client what it lost: see [`Handling::tells_losses`].
+    #[must_use]
+    pub fn telling_losses(mut self) -> Self {
+        self.handling.tells_losses = true;
         self
     }
 }
@@ -67,6 +119,14 @@ pub struct ClientInfo {
     pub conn_info: Option<Bytes>,
     /// JSON value tied to the subscription.
     pub chan_info: Option<Bytes>,
+}
+
+impl ClientInfo {
+    /// About what it weighs on the wire.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let json = |value: &Option<Bytes>| value.as_ref().map_or(0, Bytes::len);
+        self.user.len() + self.client.len() + json(&self.conn_info) + json(&self.chan_info)
+    }
 }
 
 /// How many are in a channel.

@@ -3,8 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::batch::Rank;
 use crate::door::Turned;
-use crate::publication::Class;
 
 /// Counters and gauges of one hub and its sockets.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ pub struct Stats {
     pub bytes_sent: AtomicU64,
     /// Publications taken by `publish`.
     pub published: AtomicU64,
+    /// Frames made of them: what a channel said within a tick, once however many formats and readers.
+    pub ticks: AtomicU64,
     /// Copies of publications queued to sockets.
     pub deliveries: AtomicU64,
     /// Ephemeral copies dropped because a reader was slow.
@@ -35,6 +37,8 @@ pub struct Stats {
     pub lost_state: AtomicU64,
     /// Subscriptions given up because durable copies did not fit; their SDKs recover.
     pub lost_durable_subscriptions: AtomicU64,
+    /// Times a channel said more at once than waits for its fan-out, so that all its subscriptions were given up.
+    pub lapsed_channels: AtomicU64,
     /// Connections closed because of a full outbox (3008 and 3010).
     pub closed_slow: AtomicU64,
     /// Connections closed because of a protocol violation (1002, 1009, 3501).
@@ -94,7 +98,8 @@ impl Stats {
     }
 }
 
-/// What one operation on outboxes lost, by class.
+/// What became of copies in one operation on outboxes, by class. Durable ones are never lost singly: their subscription
+/// goes, and is counted there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Losses {
     pub(crate) ephemeral: u64,
@@ -103,12 +108,15 @@ pub(crate) struct Losses {
 }
 
 impl Losses {
-    pub(crate) fn count(&mut self, class: Class) {
-        match class {
-            Class::Ephemeral => self.ephemeral += 1,
-            Class::State => self.state += 1,
-            // Durable copies are never lost singly: their subscription goes, and is counted there.
-            Class::Durable => {}
+    pub(crate) fn count(&mut self, rank: Rank) {
+        self.count_copies(rank, 1);
+    }
+
+    pub(crate) fn count_copies(&mut self, rank: Rank, copies: u64) {
+        match rank {
+            Rank::Trifle | Rank::Ephemeral => self.ephemeral += copies,
+            Rank::State => self.state += copies,
+            Rank::Durable => {}
         }
     }
 }

@@ -246,9 +246,8 @@ impl Backend for Memory {
         self.append(
             call.channel,
             Publication {
-                data,
-                offset: None,
                 info,
+                ..Publication::new(data)
             },
         )?;
         Ok(())

@@ -9,7 +9,7 @@ use prost::Message;
 
 use super::wire;
 use super::{
-    Command, ConnectRequest, ConnectResult, HistoryRequest, Malformed, Push, Reply, Request,
+    Address, Command, ConnectRequest, ConnectResult, HistoryRequest, Malformed, Push, Reply, Request,
     SubscribeRequest, SubscribeResult,
 };
 use crate::publication::{ClientInfo, Publication};
@@ -190,12 +190,14 @@ pub(crate) fn write_reply(out: &mut BytesMut, id: u32, reply: &Reply<'_>) {
     write(out, &wire);
 }
 
-/// See [`super::encode_push`].
-pub(crate) fn encode_push(channel: &str, push: &Push<'_>) -> Bytes {
-    let mut wire = wire::Push {
-        channel: channel.to_owned(),
-        ..Default::default()
-    };
+/// See [`super::append_push`].
+pub(crate) fn write_push(out: &mut BytesMut, address: Address<'_>, push: &Push<'_>) {
+    let mut wire = wire::Push::default();
+    match address {
+        Address::Name(channel) => channel.clone_into(&mut wire.channel),
+        // Numbers count up from 1: they never get so far.
+        Address::Id(id) => wire.id = i64::try_from(id).unwrap_or(i64::MAX),
+    }
     match push {
         Push::Publication(item) => wire.publication = Some(publication(item)),
         Push::Join(info) => {
@@ -215,15 +217,13 @@ pub(crate) fn encode_push(channel: &str, push: &Push<'_>) -> Bytes {
             });
         }
     }
-    let mut out = BytesMut::new();
     write(
-        &mut out,
+        out,
         &wire::Reply {
             push: Some(Box::new(wire)),
             ..Default::default()
         },
     );
-    out.freeze()
 }
 
 fn write(out: &mut BytesMut, reply: &wire::Reply) {
@@ -266,6 +266,7 @@ fn subscribe_result(result: &SubscribeResult) -> wire::SubscribeResult {
         positioned: result.position.is_some(),
         data: result.data.clone().unwrap_or_default(),
         was_recovering: result.was_recovering,
+        id: i64::try_from(result.push_id).unwrap_or(i64::MAX),
     }
 }
 

@@ -81,7 +81,7 @@ pub(crate) struct SubscribeRequest {
     pub(crate) recover: bool,
     pub(crate) offset: u64,
     pub(crate) epoch: String,
-    /// Bit 1: answer error 112 instead of `recovered: false`.
+    /// Bit 0: pushes may name the channel by a number; bit 1: answer error 112 instead of `recovered: false`.
     pub(crate) flag: i64,
     /// Not 0: a map or shared-poll subscription, declined.
     pub(crate) kind: i32,
@@ -89,6 +89,7 @@ pub(crate) struct SubscribeRequest {
     pub(crate) filtered: bool,
 }
 
+pub(crate) const FLAG_COMPACT: i64 = 1;
 pub(crate) const FLAG_REJECT_UNRECOVERED: i64 = 2;
 
 #[derive(Debug, Default, PartialEq)]
@@ -124,6 +125,8 @@ pub(crate) struct SubscribeResult {
     pub(crate) recovered: bool,
     pub(crate) publications: Vec<Publication>,
     pub(crate) data: Option<Bytes>,
+    /// The number that stands for the channel in pushes; 0 = its name does.
+    pub(crate) push_id: u64,
 }
 
 /// Server to client, in answer to a command.
@@ -153,6 +156,13 @@ pub(crate) enum Push<'a> {
     Join(&'a ClientInfo),
     Leave(&'a ClientInfo),
     Unsubscribe(&'a Unsubscribe),
+}
+
+/// How a push names its channel. Numbers are the hub's, the same for all its clients, so that pushes can be shared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Address<'a> {
+    Name(&'a str),
+    Id(u64),
 }
 
 /// The frame was not what its format promises; the connection ends with 3501.
@@ -191,17 +201,25 @@ pub(crate) fn append_encoded(format: Format, frame: &mut BytesMut, encoded: &[u8
     frame.put_slice(encoded);
 }
 
-fn separate(format: Format, batch: &mut BytesMut) {
-    if format == Format::Json && !batch.is_empty() {
-        batch.put_u8(b'\n');
+/// Appends one push to a batch, with the separator its format wants.
+pub(crate) fn append_push(format: Format, batch: &mut BytesMut, address: Address<'_>, push: &Push<'_>) {
+    separate(format, batch);
+    match format {
+        Format::Json => codec_json::write_push(batch, address, push),
+        Format::Protobuf => codec_protobuf::write_push(batch, address, push),
     }
 }
 
-/// Encodes one push, ready to be shared by every socket of that format.
-pub(crate) fn encode_push(format: Format, channel: &str, push: &Push<'_>) -> Bytes {
-    match format {
-        Format::Json => codec_json::encode_push(channel, push),
-        Format::Protobuf => codec_protobuf::encode_push(channel, push),
+/// Encodes one push.
+pub(crate) fn encode_push(format: Format, address: Address<'_>, push: &Push<'_>) -> Bytes {
+    let mut out = BytesMut::new();
+    append_push(format, &mut out, address, push);
+    out.freeze()
+}
+
+fn separate(format: Format, batch: &mut BytesMut) {
+    if format == Format::Json && !batch.is_empty() {
+        batch.put_u8(b'\n');
     }
 }
 

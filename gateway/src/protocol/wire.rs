@@ -184,6 +184,8 @@ pub(super) struct Error {
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Push {
+    #[prost(int64, tag = "1")]
+    pub(super) id: i64,
     #[prost(string, tag = "2")]
     pub(super) channel: String,
     #[prost(message, optional, tag = "4")]
@@ -278,6 +280,8 @@ pub(super) struct SubscribeResult {
     pub(super) data: Bytes,
     #[prost(bool, tag = "12")]
     pub(super) was_recovering: bool,
+    #[prost(int64, tag = "14")]
+    pub(super) id: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -212,6 +212,7 @@ impl Session {
             recovered: from.is_some(),
             publications: publications.unwrap_or_default(),
             data: opened.data.take(),
+            push_id: opened.push_id,
         })
     }
 

@@ -10,8 +10,8 @@ use crate::backend::{Connect, HistoryQuery, Subscribe};
 use crate::error::{Disconnect, Error};
 use crate::limits;
 use crate::protocol::{
-    Command, ConnectRequest, FLAG_REJECT_UNRECOVERED, HistoryRequest, Reply, Request, SubscribeRequest,
-    is_json,
+    Command, ConnectRequest, FLAG_COMPACT, FLAG_REJECT_UNRECOVERED, HistoryRequest, Reply, Request,
+    SubscribeRequest, is_json,
 };
 use crate::publication::StreamPosition;
 
@@ -142,6 +142,7 @@ impl Session {
             channel,
             request: call,
             reject_unrecovered,
+            compact: request.flag & FLAG_COMPACT != 0,
         });
     }
 

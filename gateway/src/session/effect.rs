@@ -66,6 +66,8 @@ pub(crate) enum Call {
         channel: Arc<str>,
         request: Subscribe,
         reject_unrecovered: bool,
+        /// The client takes pushes that name the channel by a number.
+        compact: bool,
     },
     Recover {
         channel: Arc<str>,
@@ -118,6 +120,8 @@ pub(crate) struct Opened {
     /// `Some` = recovered from this offset, beginning with this page.
     pub(crate) recovered: Option<(u64, RecoveryPage)>,
     pub(crate) data: Option<Bytes>,
+    /// The number by which pushes name the channel; 0 = they name it.
+    pub(crate) push_id: u64,
 }
 
 /// A connection authenticated, with its server-side subscriptions.

@@ -122,8 +122,8 @@ async fn a_position_that_cannot_be_recovered_gets_a_snapshot_or_112() {
             "epoch": epoch, "flag": flag}})
         };
         let (mut raw, _) = Raw::connected(&server, "a").await;
-        assert_eq!(raw.ask(request(3)).await["error"]["code"], 112, "{what}");
-        let reply = raw.ask(request(1)).await;
+        assert_eq!(raw.ask(request(2)).await["error"]["code"], 112, "{what}");
+        let reply = raw.ask(request(0)).await;
         assert_eq!(
             reply["subscribe"],
             json!({"recoverable": true, "positioned": true, "epoch": EPOCH, "offset": 9, "was_recovering": true,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use gateway::{
     Backend, Caller, Class, Connect, Connected, Disconnect, Error, ExpireAt, Grant, Hub, Publication,
-    RecoveryPage, Refusal, StreamPosition, Subscribe, Unsubscribe,
+    RecoveryPage, Refusal, StreamPosition, Subscribe, Unsubscribe, Urgency,
 };
 use tokio::sync::Notify;
 
@@ -43,6 +43,7 @@ impl Stage {
             "x".repeat(self.pad_bytes)
         ))
         .at(n)
+        .urgent(Urgency::Now)
     }
 
     /// Makes the stream longer without telling anyone.
