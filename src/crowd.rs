@@ -1,79 +1,64 @@
-//! Simulated viewers over real WebSockets: they enter rooms, chat, send gifts and combos, follow.
+//! Simulated viewers over real WebSockets: they enter rooms, chat, send gifts, combos and hearts, follow, moderate, misbehave,
+//! are cut off and come back; and they keep books on what they saw and paid, which must agree with the server's.
 //!
-//! Knows a server only from outside: its public protocol and the `/dev` helpers of `livehouse demo`.
+//! Knows a server only from outside: its public protocol and the `/dev` helpers of `livehouse demo`. It must never look into
+//! the server's files or memory: what it says about the server is what any client could find out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-use hdrhistogram::Histogram;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+mod books;
+mod cast;
 mod client;
-mod people;
+mod descriptors;
+mod dev;
+mod person;
+mod report;
+mod scene;
+mod stage;
+mod streamer;
+mod tally;
+mod troll;
+mod viewer;
+mod watcher;
+mod wire;
 
 pub use client::{Client, RpcError};
+pub use descriptors::allow_sockets;
+pub use dev::Dev;
+pub use report::{Report, Storm};
+pub use scene::{Habits, Scene, Script};
+pub use tally::Tally;
+
+use report::Evening;
+use stage::{Phase, Stage};
+
+/// How often the director looks whether something is done.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long everybody may take to come back after a storm.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
+/// How long the last commands, publications and purses may take at the end.
+const END_WITHIN: Duration = Duration::from_secs(40);
 
 /// Who comes, and what they do.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The server's address, as in `127.0.0.1:8000`.
     pub server: String,
-    /// Streamers that go live, each in a room of its own.
-    pub rooms: usize,
-    /// Viewers, spread unevenly over the rooms, as people are.
-    pub viewers: usize,
-    /// What one viewer does in a minute, on average: chats, gifts, combos and follows together.
-    pub actions_per_minute: u32,
+    /// What happens.
+    pub script: Script,
     /// Coins that a viewer gets when there are none left.
     pub coins: u64,
 }
 
-/// What the crowd did so far.
-#[derive(Debug)]
-pub struct Tally {
-    /// Sockets that are connected now.
-    pub connected: AtomicU64,
-    /// Chat messages acknowledged.
-    pub chats: AtomicU64,
-    /// Gift commands acknowledged; a combo has many.
-    pub gifts: AtomicU64,
-    /// Publications that arrived.
-    pub publications: Arc<AtomicU64>,
-    /// Commands refused or failed.
-    pub refused: AtomicU64,
-    ack_us: Mutex<Histogram<u64>>,
-}
-
-impl Tally {
-    fn new() -> Arc<Self> {
-        let ack_us = Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid");
-        Arc::new(Self {
-            connected: AtomicU64::new(0),
-            chats: AtomicU64::new(0),
-            gifts: AtomicU64::new(0),
-            publications: Arc::default(),
-            refused: AtomicU64::new(0),
-            ack_us: Mutex::new(ack_us),
-        })
-    }
-
-    /// One line for people.
-    pub async fn line(&self) -> String {
-        let ack_us_p99 = self.ack_us.lock().await.value_at_quantile(0.99);
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        format!(
-            "{} sockets, {} chats, {} gift commands (p99 {}.{:03} ms), {} publications received, {} refused",
-            of(&self.connected),
-            of(&self.chats),
-            of(&self.gifts),
-            ack_us_p99 / 1_000,
-            ack_us_p99 % 1_000,
-            of(&self.publications),
-            of(&self.refused),
-        )
+impl Plan {
+    /// How many of the viewers are trolls.
+    fn trolls(&self) -> usize {
+        self.script.viewers * self.script.trolls_percent / 100
     }
 }
 
@@ -81,30 +66,170 @@ impl Tally {
 pub struct Crowd {
     /// What it did so far.
     pub tally: Arc<Tally>,
+    stage: Arc<Stage>,
     people: JoinSet<()>,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
+    cut: watch::Sender<u64>,
+    began: Instant,
+    storms: Vec<Storm>,
 }
 
 impl Crowd {
     /// Starts everybody; they arrive over about two seconds, and come back when the server was away.
+    #[must_use]
     pub fn start(plan: Plan) -> Self {
-        let plan = Arc::new(plan);
-        let tally = Tally::new();
-        let (stop, stopped) = watch::channel(false);
+        let tally = Arc::new(Tally::default());
+        let (phase, phases) = watch::channel(Phase::Open);
+        let (cut, cuts) = watch::channel(0);
+        let stage = Arc::new(Stage::new(plan, tally.clone(), phases, cuts));
         let mut people = JoinSet::new();
-        for n in 0..plan.rooms {
-            people.spawn(people::streamer(plan.clone(), n, tally.clone(), stopped.clone()));
+        let script = &stage.plan.script;
+        for n in 0..script.rooms {
+            people.spawn(streamer::streamer(stage.clone(), n));
         }
-        for n in 0..plan.viewers {
-            people.spawn(people::viewer(plan.clone(), n, tally.clone(), stopped.clone()));
+        let trolls = stage.plan.trolls();
+        for n in 0..trolls {
+            people.spawn(troll::troll(stage.clone(), n));
         }
-        Self { tally, people, stop }
+        for n in 0..script.viewers - trolls {
+            people.spawn(viewer::viewer(stage.clone(), n));
+        }
+        Self {
+            tally,
+            stage,
+            people,
+            phase,
+            cut,
+            began: Instant::now(),
+            storms: Vec::new(),
+        }
     }
 
-    /// Streamers end their sessions, everybody leaves; waits at most `patience`.
+    /// Plays the script to its end; an endless one for ever.
+    pub async fn play(&mut self) {
+        let script = self.stage.plan.script.clone();
+        let Some(length) = script.length else {
+            return std::future::pending().await;
+        };
+        let end = self.began + length;
+        for storm in 1..=script.storms {
+            let at = self.began + length * storm / (script.storms + 1);
+            tokio::time::sleep_until(at.into()).await;
+            self.storm().await;
+        }
+        tokio::time::sleep_until(end.into()).await;
+    }
+
+    /// Cuts every socket at once and waits until all are back and have seen everything.
+    async fn storm(&mut self) {
+        let sockets = self.tally.connected.load(Ordering::Relaxed);
+        let began = Instant::now();
+        let inside = self.inside();
+        let before = self.tally.connections.load(Ordering::Relaxed);
+        self.cut.send_modify(|cuts| *cuts += 1);
+        let connections = &self.tally.connections;
+        let all_back = || {
+            connections.load(Ordering::Relaxed) >= before + sockets
+                && self.inside() >= inside
+                && self.nobody_behind()
+        };
+        let back = until(BACK_WITHIN, all_back).await;
+        let all_back_ms = back.then(|| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        if all_back_ms.is_none() {
+            self.tally.violations.add(format!(
+                "{sockets} sockets were cut, and not all came back within {BACK_WITHIN:?}"
+            ));
+        }
+        self.storms.push(Storm { sockets, all_back_ms });
+    }
+
+    /// How many are in their rooms.
+    fn inside(&self) -> usize {
+        self.stage
+            .watchers
+            .lock()
+            .iter()
+            .filter(|watcher| watcher.is_inside())
+            .count()
+    }
+
+    /// Whether everybody who has a socket is in the room and has seen what the others have.
+    fn nobody_behind(&self) -> bool {
+        self.stage
+            .watchers
+            .lock()
+            .iter()
+            .all(|watcher| watcher.behind().is_none())
+    }
+
+    /// Ends the evening: commands under way are answered, books and purses compared, everybody goes home.
+    pub async fn end(mut self) -> Report {
+        let seconds = self.began.elapsed().as_secs_f64();
+        let script = self.stage.plan.script.clone();
+        self.go_to(Phase::LastRound);
+        self.all_done(&self.stage.viewers_done, script.viewers).await;
+        self.go_to(Phase::Counting);
+        self.all_done(&self.stage.streamers_done, script.rooms).await;
+        self.close_books().await;
+        let report = Report::of(
+            Evening {
+                scene: script.name,
+                seconds,
+                rooms: script.rooms,
+                viewers: script.viewers,
+                storms: std::mem::take(&mut self.storms),
+                durable_publications: self.stage.books().iter().map(|(_, book)| book.len()).sum(),
+                purses_checked: self.stage.purses_checked.load(Ordering::Relaxed),
+            },
+            &self.tally,
+        );
+        self.go_to(Phase::Closed);
+        self.everybody_leaves(END_WITHIN).await;
+        report
+    }
+
+    /// Streamers end their sessions, everybody leaves without comparing anything; waits at most `patience`.
     pub async fn stop(mut self, patience: Duration) {
+        self.go_to(Phase::Closed);
+        self.everybody_leaves(patience).await;
+    }
+
+    fn go_to(&self, phase: Phase) {
         // No receiver is left only when everybody has gone already.
-        let _ = self.stop.send(true);
+        let _ = self.phase.send(phase);
+    }
+
+    /// Waits until so many have finished a phase; who has not has commands without an answer.
+    async fn all_done(&self, done: &AtomicU64, people: usize) {
+        let people = people as u64;
+        if !until(END_WITHIN, || done.load(Ordering::Relaxed) >= people).await {
+            let missing = people.saturating_sub(done.load(Ordering::Relaxed));
+            self.tally
+                .violations
+                .add(format!("{missing} people had no answers in the end"));
+        }
+    }
+
+    /// Every watcher must come to see what the others saw, and somebody every acknowledged position.
+    async fn close_books(&self) {
+        let books = self.stage.books();
+        let all_seen = || books.iter().all(|(_, book)| book.unseen().is_none()) && self.nobody_behind();
+        if until(END_WITHIN, all_seen).await {
+            return;
+        }
+        for (room, book) in &books {
+            if let Some((first, count)) = book.unseen() {
+                let words =
+                    format!("{count} acknowledged publications of {room} were seen by nobody, from {first}");
+                self.tally.violations.add(words);
+            }
+        }
+        for watcher in self.stage.watchers.lock().iter() {
+            watcher.check();
+        }
+    }
+
+    async fn everybody_leaves(&mut self, patience: Duration) {
         let all_gone = async { while self.people.join_next().await.is_some() {} };
         if tokio::time::timeout(patience, all_gone).await.is_err() {
             tracing::debug!("some of the crowd did not leave in time");
@@ -112,36 +237,14 @@ impl Crowd {
     }
 }
 
-/// The `/dev` helpers of a demo server: tokens and coins for anybody.
-#[derive(Debug, Clone)]
-pub struct Dev {
-    /// The server's address, as in `127.0.0.1:8000`.
-    pub server: String,
-}
-
-impl Dev {
-    /// A connection token for a user.
-    pub async fn token(&self, user: &str) -> Result<String> {
-        let url = format!("http://{}/dev/token?user={user}", self.server);
-        let body = http(move || ureq::get(&url).call()).await?;
-        let token = body.get("token").and_then(|t| t.as_str());
-        Ok(token.context("the server's /dev/token gave no token")?.to_owned())
+/// Looks again and again until it is so; false when it took too long.
+async fn until(patience: Duration, is_so: impl Fn() -> bool) -> bool {
+    let end = Instant::now() + patience;
+    while !is_so() {
+        if Instant::now() >= end {
+            return false;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
     }
-
-    /// Gives a user coins.
-    pub async fn grant(&self, user: &str, coins: u64) -> Result<()> {
-        let url = format!("http://{}/dev/grant?user={user}&coins={coins}", self.server);
-        http(move || ureq::post(&url).send_empty()).await.map(drop)
-    }
-}
-
-type HttpAnswer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
-
-async fn http(call: impl FnOnce() -> HttpAnswer + Send + 'static) -> Result<serde_json::Value> {
-    tokio::task::spawn_blocking(move || {
-        let mut answer = call().context("the server has no /dev helpers: a crowd needs `livehouse demo`")?;
-        let text = answer.body_mut().read_to_string()?;
-        Ok(serde_json::from_str(&text)?)
-    })
-    .await?
+    true
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cli::Listen;
 use crate::config::{ANY_ORIGIN, Config, LogConfig, Secret};
-use crate::crowd::{Crowd, Plan};
+use crate::crowd::{Crowd, Plan, Script};
 use crate::http::Dev;
 use crate::serve::{Server, Signals};
 use crate::telemetry;
@@ -107,9 +107,11 @@ async fn demo(config: &Config, args: &Args) -> Result<()> {
     );
     let crowd = Crowd::start(Plan {
         server: server.address.to_string(),
-        rooms: args.rooms.into(),
-        viewers: args.viewers.into(),
-        actions_per_minute: 12,
+        script: Script {
+            rooms: args.rooms.into(),
+            viewers: args.viewers.into(),
+            ..Script::endless()
+        },
         coins: COINS,
     });
     let tally = crowd.tally.clone();
@@ -118,7 +120,7 @@ async fn demo(config: &Config, args: &Args) -> Result<()> {
         every.tick().await;
         loop {
             every.tick().await;
-            eprintln!("{}", tally.line().await);
+            eprintln!("{}", tally.line());
         }
     });
     let ended = server.run(signals).await;

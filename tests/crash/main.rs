@@ -10,7 +10,6 @@ mod support;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use livehouse::crowd::{Client, Dev, RpcError};
@@ -146,7 +145,7 @@ async fn connect(server: &Server, user: &str) -> Arc<Client> {
     .await
     .expect("a token");
     Arc::new(
-        Client::connect(&server.address, &token, Arc::<AtomicU64>::default())
+        Client::connect(&server.address, &token)
             .await
             .expect("the server accepts a socket"),
     )
