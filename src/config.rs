@@ -27,6 +27,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("DATA", &["data"]),
     ("STOP_DEADLINE_SECONDS", &["stop_deadline_seconds"]),
     ("READY_LAG_RECORDS_MAX", &["ready_lag_records_max"]),
+    ("BLOCKED_WORDS", &["blocked_words"]),
     ("UTC_OFFSET_MINUTES", &["utc_offset_minutes"]),
     ("TOKEN_ALGORITHM", &["token", "algorithm"]),
     ("TOKEN_SECRET", &["token", "secret"]),
@@ -55,6 +56,8 @@ pub struct Config {
     pub stop_deadline_seconds: u64,
     /// `/readyz` says no when a view lies more than this many records behind the journal.
     pub ready_lag_records_max: u64,
+    /// A file of words that may not be written in rooms, one a line; it is read again when it changes, and on SIGHUP.
+    pub blocked_words: Option<PathBuf>,
     /// Where the platform's day begins, in minutes east of UTC: 480 = Asia/Shanghai.
     pub utc_offset_minutes: i32,
     /// Who may connect.
@@ -150,6 +153,7 @@ impl Default for Config {
             data: PathBuf::from("livehouse-data"),
             stop_deadline_seconds: 20,
             ready_lag_records_max: 100_000,
+            blocked_words: None,
             utc_offset_minutes: 480,
             token: TokenConfig::default(),
             log: LogConfig::default(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use domain::{Event, RoomId};
-use gateway::{Class, Hub, Publication, Urgency};
+use gateway::{Class, Hub, Publication, Unsubscribe, Urgency};
 use journal::{Position, Reader};
 use projections::publication::{self, Moment};
 use projections::views::Board;
@@ -17,6 +17,11 @@ use projections::{Deltas, Sink};
 const READ_BYTES: usize = 16 * 1024;
 /// Commits that may wait to be handed to the gateway; when it is full the views wait, and nothing is lost.
 const COMMITS_WAITING_MAX: usize = 256;
+
+/// Ends the subscription of one who was thrown out; SDKs do not come back by themselves (codes below 2500).
+const KICKED_CODE: u32 = 2100;
+/// Likewise of one who was banned.
+const BANNED_CODE: u32 = 2101;
 
 /// The past of rooms.
 #[derive(Clone)]
@@ -128,6 +133,7 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
                     publication.urgent(urgency(&shown.event)),
                 );
             }
+            put_out(hub, &channel, &shown.event);
         }
         for change in &deltas.balances {
             let channel = format!("user:{}", change.user);
@@ -145,6 +151,18 @@ fn urgency(event: &Event) -> Urgency {
         Event::ChatSent(_) => Urgency::Tick,
         _ => Urgency::Soon,
     }
+}
+
+/// Whoever was thrown out or banned leaves on all sockets, perhaps before the publication that says so has gone out: the
+/// reason says it too.
+fn put_out(hub: &Hub, channel: &str, event: &Event) {
+    let (user, code, reason) = match event {
+        Event::Kicked(kicked) => (&kicked.user, KICKED_CODE, "kicked"),
+        Event::Banned(banned) => (&banned.user, BANNED_CODE, "banned"),
+        _ => return,
+    };
+    let reason = reason.into();
+    hub.unsubscribe_user(user.as_str(), channel, &Unsubscribe { code, reason });
 }
 
 /// Publishes; a refusal is a fault of ours and is logged.

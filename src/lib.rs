@@ -20,3 +20,4 @@ pub mod serve;
 pub mod sessions;
 pub mod telemetry;
 pub mod tokens;
+pub mod words;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Accepted, Actors, Reply, Request};
+use domain::room::Standing;
 use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, room, streamer, viewer};
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
@@ -17,6 +18,7 @@ use crate::hot::Hot;
 use crate::likes::Likes;
 use crate::picture::Pictures;
 use crate::rpc::Failure;
+use crate::words::Words;
 
 /// How long a query waits for the position it asks for.
 const MIN_POSITION_WAIT: Duration = Duration::from_secs(2);
@@ -32,6 +34,7 @@ pub type Parts = (
     JournalId,
     ViewsHandle,
     actors::Clock,
+    Words,
 );
 
 /// The running platform.
@@ -50,6 +53,8 @@ pub struct Platform {
     pub hot: Hot,
     /// What newcomers to rooms are shown.
     pub pictures: Pictures,
+    /// What may not be written in rooms.
+    pub words: Words,
     /// Which journal this is: the epoch of every channel.
     pub journal: JournalId,
     views: ViewsHandle,
@@ -60,7 +65,7 @@ pub struct Platform {
 impl Platform {
     /// Joins the parts.
     pub fn new(parts: Parts, failed: Failed) -> Self {
-        let (actors, catalogue, feed, journal, views, clock) = parts;
+        let (actors, catalogue, feed, journal, views, clock, words) = parts;
         let actors = Commands(actors);
         Self {
             actors,
@@ -70,6 +75,7 @@ impl Platform {
             likes: Likes::default(),
             hot: Hot::default(),
             pictures: Pictures::default(),
+            words,
             journal,
             views,
             clock,
@@ -156,6 +162,19 @@ impl Commands {
         let (reply, answer) = Reply::channel();
         self.0.room(room, request, command, reply);
         answer
+    }
+
+    /// Whether a user may come into a room, and as what.
+    pub async fn enter(&self, room: &RoomId, user: &UserId) -> Result<Standing, Failure> {
+        let enter = room::Command::Enter { user: user.clone() };
+        let accepted = self.room(room, Request::of_system("door"), enter).await?;
+        match accepted.answer {
+            room::Answer::Welcome(standing) => Ok(standing),
+            other => {
+                tracing::error!(?other, "a room answers another question");
+                Err(Failure::Internal)
+            }
+        }
     }
 
     /// The session that runs in a room, as its streamer's actor says; none when none does.

@@ -17,6 +17,7 @@ mod follow;
 mod gift;
 mod like;
 mod live;
+mod moderation;
 mod request;
 mod room;
 mod wallet;
@@ -29,6 +30,8 @@ pub use board::now as board_now;
 pub enum Failure {
     /// The domain, or an actor, refused it.
     Rejected(Rejection),
+    /// [`Rejection::Muted`], with the time until when, unix ms.
+    MutedUntil(i64),
     /// The data cannot be read; the text names the field.
     BadRequest(String),
     /// No such method.
@@ -81,6 +84,10 @@ impl Failure {
     pub fn code_and_message(&self) -> (u32, Cow<'static, str>) {
         match self {
             Self::Rejected(rejection) => (rejection.code().into(), rejection.to_string().into()),
+            Self::MutedUntil(until_ms) => {
+                let message = format!("{} until {until_ms} (unix ms)", Rejection::Muted);
+                (Rejection::Muted.code().into(), message.into())
+            }
             Self::BadRequest(what) => {
                 let code = Rejection::BadRequest.code().into();
                 (code, format!("{}: {what}", Rejection::BadRequest).into())
@@ -95,7 +102,7 @@ impl Failure {
         match self {
             Self::Rejected(rejection) => rejection.is_retryable(),
             Self::Internal => true,
-            Self::BadRequest(_) | Self::UnknownMethod => false,
+            Self::MutedUntil(_) | Self::BadRequest(_) | Self::UnknownMethod => false,
         }
     }
 }
@@ -123,7 +130,10 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "follower.list" => follow::followers(platform, data),
         "relation.get" => follow::relation(platform, user, data),
         "board.get" => board::get(platform, data),
-        _ => Err(Failure::UnknownMethod),
+        _ => {
+            let ordered = moderation::call(platform, user, method, data).await;
+            ordered.unwrap_or(Err(Failure::UnknownMethod))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use crate::platform::Platform;
 use crate::pulse;
 use crate::sessions::Sessions;
 use crate::tokens::Verifier;
+use crate::words::{Words, WordsFile};
 
 /// Between two looks at whether the views have caught up, or the journal has failed.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -49,6 +50,8 @@ pub struct Server {
     views: RunnerThread,
     broadcast: JoinHandle<()>,
     pulse: AbortHandle,
+    /// Follows the file of blocked words, if there is one.
+    words: Option<AbortHandle>,
     /// For the likes of the last second.
     platform: Arc<Platform>,
     web: ServerHandle,
@@ -77,6 +80,7 @@ impl Server {
     pub async fn start(config: &Config, dev: Option<Dev>) -> Result<Self> {
         let verifier = Verifier::new(&config.token)?;
         let catalogue = Arc::new(config.catalogue()?);
+        let words = config.blocked_words.as_deref().map(WordsFile::open).transpose()?;
         let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
         let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
         let hub = gateway::Hub::new();
@@ -97,6 +101,7 @@ impl Server {
             reader.id(),
             views,
             clock,
+            words.as_ref().map_or_else(Words::none, WordsFile::words),
         );
         let platform = Arc::new(Platform::new(parts, failed));
         let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
@@ -114,6 +119,7 @@ impl Server {
             views: runner,
             broadcast,
             pulse,
+            words: words.map(|file| tokio::spawn(file.follow()).abort_handle()),
             platform,
             web: server.handle(),
             web_task: tokio::spawn(server),
@@ -163,6 +169,7 @@ impl Server {
         self.web.stop(true).await;
         self.web_task.await.context("the web server ended badly")??;
         self.pulse.abort();
+        self.words.inspect(AbortHandle::abort);
         self.platform.likes.journal(&self.platform.actors).await;
         if !self.actors.stop(self.deadline).await {
             tracing::warn!("not everything could be finished in time; the next start makes up for it");

@@ -1,12 +1,12 @@
 //! `chat.send`.
 
-use domain::room::{Command, SendChat};
-use domain::{RoomId, UserId};
+use domain::room::{Command, SendChat, Standing};
+use domain::{Rejection, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
 use crate::rpc::request::{id, parse_command};
-use crate::rpc::{Outcome, json};
+use crate::rpc::{Failure, Outcome, json};
 
 #[derive(Serialize, Deserialize)]
 struct Chat {
@@ -22,9 +22,27 @@ struct Said {
 pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
     let command = parse_command::<Chat>("chat.send", data)?;
     let room: RoomId = id(&command.body.room)?;
-    let say = Command::SendChat(SendChat::new(user.clone(), command.body.text.clone()));
-    let accepted = platform.actors.room(&room, command.request(user), say).await?;
-    json(&Said {
-        position: accepted.position.sequence,
-    })
+    let text = &command.body.text;
+    let say = Command::SendChat(SendChat {
+        blocked: platform.words.blocks(text),
+        ..SendChat::new(user.clone(), text.as_str())
+    });
+    match platform.actors.room(&room, command.request(user), say).await {
+        Ok(accepted) => json(&Said {
+            position: accepted.position.sequence,
+        }),
+        Err(actors::Failure::Rejected(Rejection::Muted)) => Err(muted(platform, user, &room).await),
+        Err(failure) => Err(failure.into()),
+    }
+}
+
+/// The refusal of one who is muted says until when.
+async fn muted(platform: &Platform, user: &UserId, room: &RoomId) -> Failure {
+    match platform.actors.enter(room, user).await {
+        Ok(Standing {
+            muted_until_ms: Some(until_ms),
+            ..
+        }) => Failure::MutedUntil(until_ms),
+        _ => Rejection::Muted.into(),
+    }
 }

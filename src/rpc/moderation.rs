@@ -1,0 +1,151 @@
+//! `room.mute`, `room.unmute`, `room.kick`, `room.ban`, `room.unban`, `room.slow_mode`, `room.followers_only`,
+//! `room.notice`, `room.pin`, `room.moderator_add`, `room.moderator_remove`: orders to a room.
+
+use domain::room::{Act, Answer, Command};
+use domain::{Rejection, RoomId, UserId};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::platform::Platform;
+use crate::rpc::request::{id, parse_command};
+use crate::rpc::{Failure, Outcome, json};
+
+/// Whom an order concerns.
+#[derive(Serialize, Deserialize)]
+struct About {
+    room: String,
+    user: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Mute {
+    room: String,
+    user: String,
+    seconds: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SlowMode {
+    room: String,
+    seconds: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FollowersOnly {
+    room: String,
+    on: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text {
+    room: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Ordered {
+    position: u64,
+}
+
+/// The data of an order: to which room, and what.
+trait Order: DeserializeOwned + Serialize {
+    fn room(&self) -> &str;
+}
+
+macro_rules! orders {
+    ($($body:ident)*) => {
+        $(impl Order for $body {
+            fn room(&self) -> &str {
+                &self.room
+            }
+        })*
+    };
+}
+
+orders! { About Mute SlowMode FollowersOnly Text }
+
+/// The order that a method is; none for a method that is no order.
+pub(super) async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8]) -> Option<Outcome> {
+    let order = Given {
+        platform,
+        by: user,
+        method,
+        data,
+    };
+    Some(match method {
+        "room.mute" => {
+            let act = |body: &Mute| {
+                let (user, seconds) = (id(&body.user)?, body.seconds);
+                Ok(Act::Mute { user, seconds })
+            };
+            order.run(act).await
+        }
+        "room.unmute" => order.about(|user| Act::Unmute { user }).await,
+        "room.kick" => order.about(|user| Act::Kick { user }).await,
+        "room.ban" => order.about(|user| Act::Ban { user }).await,
+        "room.unban" => order.about(|user| Act::Unban { user }).await,
+        "room.moderator_add" => order.about(|user| Act::AddModerator { user }).await,
+        "room.moderator_remove" => order.about(|user| Act::RemoveModerator { user }).await,
+        "room.slow_mode" => {
+            let act = |body: &SlowMode| {
+                let seconds = body.seconds;
+                Ok(Act::SlowMode { seconds })
+            };
+            order.run(act).await
+        }
+        "room.followers_only" => {
+            let act = |body: &FollowersOnly| Ok(Act::FollowersOnly { on: body.on });
+            order.run(act).await
+        }
+        "room.notice" => {
+            let act = |body: &Text| {
+                let text = body.text.clone();
+                Ok(Act::Notice { text })
+            };
+            order.run(act).await
+        }
+        "room.pin" => order.run(pin).await,
+        _ => return None,
+    })
+}
+
+/// No text is no pin.
+fn pin(body: &Text) -> Result<Act, Failure> {
+    let text = body.text.clone();
+    Ok(if text.is_empty() {
+        Act::Unpin
+    } else {
+        Act::Pin { text }
+    })
+}
+
+/// One call.
+struct Given<'a> {
+    platform: &'a Platform,
+    by: &'a UserId,
+    method: &'a str,
+    data: &'a [u8],
+}
+
+impl Given<'_> {
+    async fn about(&self, act: impl Fn(UserId) -> Act) -> Outcome {
+        self.run(|body: &About| Ok(act(id(&body.user)?))).await
+    }
+
+    async fn run<T: Order>(&self, act: impl Fn(&T) -> Result<Act, Failure>) -> Outcome {
+        let command = parse_command::<T>(self.method, self.data)?;
+        let room: RoomId = id(command.body.room())?;
+        let (by, act) = (self.by.clone(), act(&command.body)?);
+        let accepted = self
+            .platform
+            .actors
+            .room(&room, command.request(self.by), Command::Moderate { by, act })
+            .await?;
+        match accepted.answer {
+            Answer::Ordered => json(&Ordered {
+                position: accepted.position.sequence,
+            }),
+            _ => Err(Rejection::CommandReused.into()),
+        }
+    }
+}
