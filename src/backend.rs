@@ -193,10 +193,15 @@ impl Backend for LivehouseBackend {
 
     async fn subscribe(&self, caller: &Caller, request: &Subscribe) -> Result<Grant, Refusal> {
         match Channel::parse(&request.channel)? {
-            Channel::Room(_) => Ok(Grant {
-                stream: Some(self.top()),
-                ..Grant::default()
-            }),
+            Channel::Room(room) => {
+                let user = user_of(caller)?;
+                let entered = self.platform.actors.enter(&room, &user).await;
+                entered.map_err(|failure| refusal(&failure))?;
+                Ok(Grant {
+                    stream: Some(self.top()),
+                    ..Grant::default()
+                })
+            }
             Channel::User(user) if user.as_str() == &*caller.user => Ok(Grant {
                 stream: Some(self.top()),
                 ..Grant::default()

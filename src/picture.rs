@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bytes::Bytes;
 use dashmap::DashMap;
-use domain::{RoomId, UserId};
+use domain::event::{ComboStep, Role};
+use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 use projections::limits::RECENT_CHATS_MAX;
-use projections::views::{Board, Views};
+use projections::views::{Board, RunningCombo, Settings};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::sync::Mutex;
@@ -58,7 +59,12 @@ struct Info<'a> {
     likes: u64,
     tickets: u64,
     recent: Vec<&'a RawValue>,
+    combos: Vec<Combo>,
     top: Vec<Entry>,
+    pinned: Option<String>,
+    slow_mode: u32,
+    followers_only: bool,
+    moderators: Vec<UserId>,
 }
 
 #[derive(Serialize)]
@@ -68,10 +74,20 @@ struct Live {
     since: i64,
 }
 
+/// A combo that runs.
+#[derive(Serialize)]
+struct Combo {
+    user: UserId,
+    gift: GiftId,
+    combo: ComboStep,
+}
+
 /// What only the newcomer sees.
 #[derive(Serialize)]
 struct You {
-    role: &'static str,
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted_until: Option<i64>,
     following: bool,
 }
 
@@ -83,7 +99,9 @@ struct Seen {
     likes: u64,
     tickets: u64,
     chats: Vec<Position>,
+    combos: Vec<RunningCombo>,
     top: Vec<Entry>,
+    settings: Settings,
 }
 
 impl Pictures {
@@ -103,15 +121,20 @@ impl Pictures {
         Ok(picture.json.clone())
     }
 
-    /// The same with what concerns one user in `you`.
+    /// The same with what concerns one user in `you`; the room itself says how that user stands in it.
     pub async fn for_user(
         &self,
         platform: &Platform,
         room: &RoomId,
         user: &UserId,
     ) -> Result<Bytes, Failure> {
+        let standing = platform.actors.enter(room, user).await?;
         let shared = self.of(platform, room).await?;
-        let you = You::of(&platform.views(), room, user);
+        let you = You {
+            role: standing.role,
+            muted_until: standing.muted_until_ms,
+            following: platform.views().follows(user, &room.streamer()),
+        };
         let open = shared.strip_suffix(b"}").unwrap_or(&shared);
         let mut json = Vec::with_capacity(shared.len() + 96);
         json.extend_from_slice(open);
@@ -145,6 +168,11 @@ impl Picture {
         let now_ms = platform.now_ms();
         let seen = Seen::of(platform, room)?;
         self.read_chats(platform, &seen.chats).await?;
+        let combo = |running: RunningCombo| Combo {
+            user: running.user,
+            gift: running.gift,
+            combo: running.combo,
+        };
         let info = Info {
             room,
             position: seen.position,
@@ -153,7 +181,12 @@ impl Picture {
             likes: seen.likes,
             tickets: seen.tickets,
             recent: self.chats.iter().map(|(_, chat)| &**chat).collect(),
+            combos: seen.combos.into_iter().map(combo).collect(),
             top: seen.top,
+            pinned: seen.settings.pinned,
+            slow_mode: seen.settings.slow_mode_seconds,
+            followers_only: seen.settings.followers_only,
+            moderators: seen.settings.moderators.into_iter().collect(),
         };
         let json = serde_json::to_vec(&info).expect("a picture is plain data");
         (self.made_ms, self.newest, self.json) = (now_ms, seen.newest, json.into());
@@ -184,7 +217,8 @@ impl Seen {
         let position = platform.views_position();
         let views = platform.views();
         let session = views.live(room);
-        let today = views.day_of(platform.now_ms());
+        let now_ms = platform.now_ms();
+        let today = views.day_of(now_ms);
         let top = views.board_top(&Board::Room(room.clone()), today, 0, TOP_ENTRIES)?;
         Ok(Self {
             position,
@@ -197,18 +231,9 @@ impl Seen {
                 since: s.since_ms,
             }),
             chats: views.recent_chats(room),
+            combos: views.running_combos(room, now_ms)?,
+            settings: views.room_settings(room).clone(),
             top: top.into_iter().map(Entry::from).collect(),
         })
-    }
-}
-
-impl You {
-    fn of(views: &Views, room: &RoomId, user: &UserId) -> Self {
-        let streamer = room.streamer();
-        let role = if *user == streamer { "streamer" } else { "viewer" };
-        Self {
-            role,
-            following: views.follows(user, &streamer),
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Many in one room: who is there, who came, who taps, and what a newcomer is shown; and how rooms are found.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -9,6 +10,8 @@ use crate::operations::{serve, token};
 use crate::support::{Server, livehouse};
 
 const STAR: &str = "room:star";
+/// How long a client waits before it repeats what was refused as too much.
+const MOMENT: Duration = Duration::from_millis(100);
 
 async fn in_room(house: &House, user: &str) -> Socket {
     let mut socket = house.user(user).await;
@@ -232,54 +235,56 @@ async fn a_newcomer_is_shown_the_room_as_it_is() {
         last = loop {
             match author.rpc("chat.send", chat.clone()).await {
                 Ok(said) => break said,
-                // Too many write at once.
+                // Too many write at once: a moment later there is room.
                 Err(refused) => assert_eq!(refused.code, 468),
             }
+            tokio::time::sleep(MOMENT).await;
+            if false {}
         };
     }
     for (id, gift) in [("g1", "rose"), ("g2", "beer")] {
         let gift = json!({ "command_id": id, "room": "star", "gift": gift, "count": 1 });
         last = ann.rpc("gift.send", gift).await.unwrap_or(last);
     }
+    let combo = json!({ "id": "c1", "total": 3 });
+    let gift = json!({ "command_id": "g3", "room": "star", "gift": "heart", "combo": combo });
+    ann.rpc("gift.send", gift).await.expect("sent");
     let follow = json!({ "command_id": "f", "streamer": "star" });
     last = ann.rpc("follow.add", follow).await.unwrap_or(last);
     caught_up(&mut ann, &last).await;
 
-    let mut info = ann
-        .rpc("room.info", json!({ "room": "star" }))
-        .await
-        .expect("the room");
+    let info = ann.rpc("room.info", json!({ "room": "star" })).await;
+    let info = info.expect("the room");
     let recent = info["recent"].as_array().expect("chats");
-    let texts: Vec<_> = recent
-        .iter()
-        .map(|p| p["text"].as_str().unwrap_or_default())
-        .collect();
+    let texts: Vec<_> = recent.iter().filter_map(|p| p["text"].as_str()).collect();
     let wanted: Vec<_> = (4..54).map(|n| format!("chat {n}")).collect();
     assert_eq!(texts, wanted);
     assert!(info["position"].as_u64() >= last["position"].as_u64(), "{info}");
+    let running = json!([{ "user": "ann", "gift": "heart", "combo": combo }]);
+    for (field, value) in [
+        ("room", json!("star")),
+        ("likes", json!(0)),
+        ("tickets", json!(79)),
+        ("top", json!([{ "rank": 1, "user": "ann", "score": 79 }])),
+        ("combos", running),
+        ("pinned", Value::Null),
+        ("slow_mode", json!(0)),
+        ("followers_only", json!(false)),
+        ("moderators", json!([])),
+        ("you", Value::Null),
+    ] {
+        assert_eq!(info[field], value, "{field}");
+    }
     assert_eq!(info["live"]["title"], "a night");
-    assert_eq!(info["tickets"], 76);
-    assert_eq!(info["top"], json!([{ "rank": 1, "user": "ann", "score": 76 }]));
 
     let mut data = ann.subscribe(STAR).await["data"].take();
-    let you = data["you"].take();
-    assert_eq!(
-        (&you["role"], &you["following"]),
-        (&json!("viewer"), &json!(true))
-    );
+    assert_eq!(data["you"].take(), json!({ "role": "viewer", "following": true }));
     for field in ["room", "live", "recent", "top", "tickets", "likes"] {
         assert_eq!(data[field], info[field], "{field}");
     }
     let mut star = house.user("star").await;
     let you = star.subscribe(STAR).await["data"]["you"].take();
-    assert_eq!(
-        (&you["role"], &you["following"]),
-        (&json!("streamer"), &json!(false))
-    );
-    assert!(
-        info["you"].take().is_null(),
-        "only a subscriber is told of itself"
-    );
+    assert_eq!(you, json!({ "role": "streamer", "following": false }));
 }
 
 #[tokio::test]
@@ -430,4 +435,47 @@ async fn one_connection_too_many_is_refused_until_another_has_left() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_ordered_in_a_room_is_shown_to_who_comes_in() {
+    let house = House::with_a_show().await;
+    let mut star = house.user("star").await;
+    let mut last = Value::Null;
+    for (method, field, value) in [
+        ("room.slow_mode", "seconds", json!(7)),
+        ("room.followers_only", "on", json!(true)),
+        ("room.pin", "text", json!("welcome")),
+        ("room.moderator_add", "user", json!("mia")),
+        ("room.mute", "user", json!("ann")),
+        ("room.ban", "user", json!("eve")),
+    ] {
+        let mut order = json!({ "command_id": method, "room": "star", "seconds": 60 });
+        order[field] = value;
+        last = star.rpc(method, order).await.expect("ordered");
+    }
+    caught_up(&mut star, &last).await;
+    let data = house.user("ann").await.subscribe(STAR).await["data"].take();
+    for (field, value) in [
+        ("pinned", json!("welcome")),
+        ("slow_mode", json!(7)),
+        ("followers_only", json!(true)),
+        ("moderators", json!(["mia"])),
+    ] {
+        assert_eq!(data[field], value, "{field}");
+    }
+    let you = &data["you"];
+    assert_eq!(
+        (&you["role"], &you["following"]),
+        (&json!("viewer"), &json!(false))
+    );
+    assert!(
+        you["muted_until"].as_i64() > data["live"]["since"].as_i64(),
+        "{you}"
+    );
+    let you = house.user("mia").await.subscribe(STAR).await["data"]["you"].take();
+    assert_eq!(you, json!({ "role": "moderator", "following": false }));
+    let enter = json!({ "id": 100, "subscribe": { "channel": STAR } });
+    let refused = house.user("eve").await.ask(enter).await;
+    assert!(refused["error"]["code"].as_u64() >= Some(400), "{refused}");
 }
