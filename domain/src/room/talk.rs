@@ -90,6 +90,12 @@ impl Talk {
         talker.said.push((digest(saying.text), at_ms));
     }
 
+    /// Chats and users remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> (usize, usize) {
+        (self.order.len(), self.talkers.len())
+    }
+
     /// Forgets what is too old to matter, and the oldest of what is too much.
     fn forget_before(&mut self, ms: i64) {
         while let Some((at_ms, _)) = self.order.front() {
