@@ -179,12 +179,13 @@ impl World {
     fn misfortune(&mut self) {
         let nth = self.random.u64(0..12);
         self.doomed = self.random.u8(0..5) < 2;
-        match self.random.u8(3..8) {
+        match self.random.u8(3..9) {
             _ if self.doomed => self.sim.cut_power_after(self.random.u64(1..60)),
             3 => self.sim.inject(Fault::SyncError, nth),
             4 => self.sim.inject(Fault::NoSpace, nth),
             5 => self.sim.inject(Fault::ShortWrite, nth),
             6 => self.sim.inject(Fault::WriteError, nth),
+            7 => self.sim.inject(Fault::SyncDirError, nth % 4),
             _ => {}
         }
     }
@@ -233,6 +234,7 @@ impl World {
         sum.torn_tail_bytes += repairs.torn_tail_bytes;
         sum.seals_completed += repairs.seals_completed;
         sum.segments_stillborn += repairs.segments_stillborn;
+        sum.segments_made_again += repairs.segments_made_again;
         sum.journals_stillborn += repairs.journals_stillborn;
         sum.batches_written_again += repairs.batches_written_again;
     }
@@ -494,6 +496,7 @@ fn everything_acknowledged_survives_every_crash() {
         sum.torn_tails += reached.torn_tails;
         sum.repairs.seals_completed += reached.repairs.seals_completed;
         sum.repairs.segments_stillborn += reached.repairs.segments_stillborn;
+        sum.repairs.segments_made_again += reached.repairs.segments_made_again;
         sum.repairs.journals_stillborn += reached.repairs.journals_stillborn;
         sum.repairs.batches_written_again += reached.repairs.batches_written_again;
         sum.faults.power_losses += reached.faults.power_losses;
@@ -520,6 +523,7 @@ fn everything_acknowledged_survives_every_crash() {
             "stillborn segments removed",
             sum.repairs.segments_stillborn.into(),
         ),
+        ("empty segments made anew", sum.repairs.segments_made_again.into()),
         (
             "stillborn journals made again",
             sum.repairs.journals_stillborn.into(),

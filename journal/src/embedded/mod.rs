@@ -124,11 +124,10 @@ impl Embedded {
         };
         let disk: Arc<dyn Storage> = Arc::new(Disk::create(dir).map_err(io)?);
         let opened = Opened::new(disk, &options, || {
-            let store = DiskSnapshots::open(&dir.join(SNAPSHOT_DIR));
-            let what = |error| format!("the snapshot store cannot be made: {error}");
-            let store = store.map_err(|e| Error::Unusable {
-                path: dir.join(SNAPSHOT_DIR),
-                what: what(e),
+            let path = dir.join(SNAPSHOT_DIR);
+            let store = DiskSnapshots::open(&path).map_err(|source| Error::Io {
+                path,
+                source: Arc::new(source),
             })?;
             Ok(Arc::new(store))
         })?;

@@ -23,7 +23,6 @@ use super::walk::{Flaw, Progress, any_batch_after, walk};
 
 /// Name of the file that says which journal a directory holds.
 pub(crate) const IDENTITY: &str = "identity";
-const IDENTITY_NEW: &str = "identity.new";
 /// A crash leaves so many full segments without an index at most; a start folds theirs in memory and writes them later.
 const INDEXES_MADE_LATER_MAX: u32 = 3;
 
@@ -36,6 +35,8 @@ pub struct Repairs {
     pub seals_completed: u32,
     /// A segment whose header never became durable was removed.
     pub segments_stillborn: u32,
+    /// A segment that held only its header was made anew, for nobody knows whether its directory entry is durable.
+    pub segments_made_again: u32,
     /// The journal itself was only half made.
     pub journals_stillborn: u32,
     /// The last batch was written again, for nobody knows whether its sync succeeded.
@@ -91,6 +92,9 @@ impl<'a> Recovery<'a> {
             return self.open(birth.id, &[1]);
         }
         let id = self.identity()?;
+        if !self.read_only && numbers[..] == [1] && self.length(1)? == SEGMENT_HEADER_BYTES as u64 {
+            self.make_journal_again()?;
+        }
         self.open(id, &numbers)
     }
 
@@ -125,14 +129,39 @@ impl<'a> Recovery<'a> {
             chain: [0; 32],
         };
         create_segment(self.storage, header)?;
-        _ = self.storage.remove(IDENTITY_NEW);
-        let made = self.storage.create(IDENTITY_NEW).and_then(|file| {
-            write_all_at(&*file, &encode_identity(birth.id, birth.now_ms), 0)?;
+        self.put(IDENTITY, &encode_identity(birth.id, birth.now_ms))
+    }
+
+    /// A journal without any batch: its birth may have ended with a sync of the directory that failed.
+    fn make_journal_again(&self) -> Result<()> {
+        self.make_again(1)?;
+        let file = self.named(IDENTITY, self.storage.open(IDENTITY, Access::Read))?;
+        let mut bytes = [0; IDENTITY_BYTES];
+        self.named(IDENTITY, read_up_to(&*file, &mut bytes, 0))?;
+        self.put(IDENTITY, &bytes)
+    }
+
+    /// A sync of the directory that failed may have left an entry that the system believes to be on the disk: it is seen,
+    /// and a later sync does not write it. So a segment into which nothing was written since it was made gets a new file
+    /// and with it a new entry, before anything is. Its header is known to be good.
+    fn make_again(&self, number: u32) -> Result<()> {
+        self.put(&segment_name(number), &self.header_bytes(number)?)?;
+        self.note(|repairs| repairs.segments_made_again += 1);
+        Ok(())
+    }
+
+    /// Puts a small file in the place of what has its name, durably, entry and all.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let new = format!("{name}.new");
+        // What a crash left behind is made again.
+        _ = self.storage.remove(&new);
+        let made = self.storage.create(&new).and_then(|file| {
+            write_all_at(&*file, bytes, 0)?;
             file.sync()?;
-            self.storage.rename(IDENTITY_NEW, IDENTITY)?;
+            self.storage.rename(&new, name)?;
             self.storage.sync_dir()
         });
-        self.named(IDENTITY, made)
+        self.named(name, made)
     }
 
     fn open(&self, id: JournalId, numbers: &[u32]) -> Result<Recovered> {
@@ -264,14 +293,9 @@ impl<'a> Recovery<'a> {
             return Err(self.damaged(number, progress.offset, what.into()));
         }
         if !self.read_only {
-            // The seal says that the next segment is there: that must be so first, whatever became of its own sync.
-            self.copy_onto_itself(
-                &*self.file(number + 1)?,
-                number + 1,
-                0,
-                SEGMENT_HEADER_BYTES as u64,
-            )?;
-            self.named(".", self.storage.sync_dir())?;
+            // The seal says that the next segment is there: that must be so first, whatever became of the syncs at its
+            // birth. It holds no batch, and its header is of this very seal: nothing is lost with the old file.
+            self.make_again(number + 1)?;
             let written = write_all_at(file, &bytes, end.offset).and_then(|()| file.sync());
             self.named(&segment_name(number), written)?;
             self.note(|repairs| repairs.seals_completed += 1);

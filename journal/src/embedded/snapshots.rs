@@ -5,6 +5,7 @@
 //! (full, corrupt, slow) is never the journal's.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -83,24 +84,36 @@ impl SnapshotStore for NoSnapshots {
     fn put(&self, _entries: Vec<(Vec<u8>, Vec<u8>)>) {}
 }
 
-/// On disk, in an embedded key-value store of its own directory.
+/// On disk, in an embedded key-value store of its own directory. What is kept is given to the operating system at once: a
+/// killed process loses nothing, a loss of power may lose the latest.
 pub(crate) struct DiskSnapshots(RwLock<Option<(fjall::Database, fjall::Keyspace)>>);
 
 const CACHE_BYTES: u64 = 16 << 20;
 const MEMTABLE_BYTES: u64 = 8 << 20;
 
 impl DiskSnapshots {
-    /// Opens the store; one that cannot be opened is thrown away and made anew. (Nobody else has it: the journal's lock
-    /// is held.)
-    pub(crate) fn open(dir: &Path) -> std::result::Result<Self, String> {
-        Self::try_open(dir).or_else(|error| {
-            tracing::warn!(%error, "the snapshot store is damaged and is made anew: actors replay from the journal");
-            std::fs::remove_dir_all(dir).map_err(|e| e.to_string())?;
-            Self::try_open(dir)
+    /// Opens the store; a damaged one is thrown away and made anew. (Nobody else has it: the journal's lock is held.)
+    ///
+    /// # Errors
+    /// What the operating system refuses, such as space on a full disk: then nothing is thrown away.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        Self::try_open(dir).or_else(|trouble| match trouble {
+            Trouble::System(error) => Err(error),
+            Trouble::Damage(what) => {
+                tracing::warn!(
+                    what,
+                    "the snapshot store is damaged and is made anew: actors replay from the journal"
+                );
+                std::fs::remove_dir_all(dir)?;
+                Self::try_open(dir).map_err(|trouble| match trouble {
+                    Trouble::System(error) => error,
+                    Trouble::Damage(what) => io::Error::other(what),
+                })
+            }
         })
     }
 
-    fn try_open(dir: &Path) -> std::result::Result<Self, String> {
+    fn try_open(dir: &Path) -> std::result::Result<Self, Trouble> {
         let dir: PathBuf = dir.to_owned();
         let open = move || -> fjall::Result<Self> {
             let database = fjall::Database::builder(&dir)
@@ -113,8 +126,34 @@ impl DiskSnapshots {
         };
         // A store that panics over its own files is as damaged as one that reports it.
         match std::panic::catch_unwind(open) {
-            Ok(opened) => opened.map_err(|e| e.to_string()),
-            Err(_) => Err("it panicked over its own files".into()),
+            Ok(opened) => opened.map_err(Trouble::of),
+            Err(_) => Err(Trouble::Damage("it panicked over its own files".into())),
+        }
+    }
+}
+
+/// Why a store did not open.
+#[derive(Debug)]
+enum Trouble {
+    /// Its files are not what they must be: it can be made anew.
+    Damage(String),
+    /// The operating system refused something that says nothing about the files.
+    System(io::Error),
+}
+
+impl Trouble {
+    fn of(error: fjall::Error) -> Self {
+        use io::ErrorKind::{
+            AlreadyExists, InvalidData, IsADirectory, NotADirectory, NotFound, UnexpectedEof,
+        };
+        let (fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error))) = error else {
+            return Self::Damage(error.to_string());
+        };
+        match error.kind() {
+            AlreadyExists | InvalidData | IsADirectory | NotADirectory | NotFound | UnexpectedEof => {
+                Self::Damage(error.to_string())
+            }
+            _ => Self::System(error),
         }
     }
 }
@@ -131,6 +170,7 @@ impl SnapshotStore for DiskSnapshots {
         let Some((database, keyspace)) = open.as_ref() else {
             return;
         };
+        // A batch made so is given to the system when it is committed.
         let mut batch = database.batch();
         for (key, value) in entries {
             batch.insert(keyspace, key, value);
@@ -332,5 +372,61 @@ impl Keeper {
     pub(crate) fn close(&self) {
         self.lock().closed = true;
         self.ready.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A copy of a directory as the operating system has it: what a killed process leaves.
+    fn left_behind(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).expect("a directory");
+        for entry in std::fs::read_dir(from).expect("a directory") {
+            let entry = entry.expect("an entry");
+            let (path, copy) = (entry.path(), to.join(entry.file_name()));
+            if path.is_dir() {
+                left_behind(&path, &copy);
+            } else {
+                std::fs::copy(path, copy).expect("a file");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_kept_survives_a_killed_process() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (store, copy) = (dir.path().join("store"), dir.path().join("copy"));
+        let open = DiskSnapshots::open(&store).expect("an empty directory");
+        open.put(vec![(b"ann".to_vec(), b"state".to_vec())]);
+        left_behind(&store, &copy);
+        let found = DiskSnapshots::open(&copy).expect("a good store").get(b"ann");
+        assert_eq!(found.as_deref(), Some(&b"state"[..]));
+    }
+
+    #[test]
+    fn a_full_disk_is_no_damage() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        for error in [
+            fjall::Error::Io(full()),
+            fjall::Error::Storage(fjall::LsmError::Io(full())),
+        ] {
+            let trouble = Trouble::of(error);
+            assert!(
+                matches!(&trouble, Trouble::System(e) if e.kind() == io::ErrorKind::StorageFull),
+                "{trouble:?}"
+            );
+        }
+        let short = fjall::Error::Io(io::ErrorKind::UnexpectedEof.into());
+        assert!(matches!(Trouble::of(short), Trouble::Damage(_)));
+    }
+
+    #[test]
+    fn what_the_system_refuses_throws_nothing_away() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = dir.path().join("store");
+        std::os::unix::fs::symlink(&store, &store).expect("a link to itself");
+        assert!(DiskSnapshots::open(&store).is_err());
+        assert!(store.is_symlink());
     }
 }
