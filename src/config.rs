@@ -10,14 +10,14 @@ use anyhow::{Context, Result, bail};
 use domain::{Catalogue, Gift};
 use serde::{Deserialize, Serialize};
 
-use crate::sessions::SessionsPolicy;
+mod gateway;
+
+pub use gateway::{ANY_ORIGIN, GatewayConfig, TlsConfig};
 
 /// The file that is read from the working directory when no other is named.
 pub const DEFAULT_FILE: &str = "livehouse.toml";
 /// In front of every environment variable that sets a key: `LIVEHOUSE_TOKEN_SECRET` sets `token.secret`.
 pub const ENV_PREFIX: &str = "LIVEHOUSE_";
-/// In the list of allowed origins: any page may connect.
-pub const ANY_ORIGIN: &str = "*";
 /// Secrets of HS256 tokens are at least this long: shorter ones can be guessed.
 const TOKEN_SECRET_BYTES_MIN: usize = 32;
 
@@ -26,6 +26,9 @@ const KEYS: &[(&str, &[&str])] = &[
     ("LISTEN", &["listen"]),
     ("DATA", &["data"]),
     ("STOP_DEADLINE_SECONDS", &["stop_deadline_seconds"]),
+    ("STOP_SPREAD_MS", &["stop_spread_ms"]),
+    ("TLS_CERTIFICATE", &["tls", "certificate"]),
+    ("TLS_KEY", &["tls", "key"]),
     ("READY_LAG_RECORDS_MAX", &["ready_lag_records_max"]),
     ("BLOCKED_WORDS", &["blocked_words"]),
     ("UTC_OFFSET_MINUTES", &["utc_offset_minutes"]),
@@ -39,6 +42,29 @@ const KEYS: &[(&str, &[&str])] = &[
     ("GATEWAY_ALLOWED_ORIGINS", &["gateway", "allowed_origins"]),
     ("GATEWAY_PING_SECONDS", &["gateway", "ping_seconds"]),
     ("GATEWAY_CONNECTIONS_MAX", &["gateway", "connections_max"]),
+    (
+        "GATEWAY_CONNECTIONS_PER_ADDRESS_MAX",
+        &["gateway", "connections_per_address_max"],
+    ),
+    (
+        "GATEWAY_HANDSHAKES_PER_SECOND_MAX",
+        &["gateway", "handshakes_per_second_max"],
+    ),
+    (
+        "GATEWAY_HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX",
+        &["gateway", "handshakes_per_address_per_second_max"],
+    ),
+    ("GATEWAY_TRUSTED_PROXIES", &["gateway", "trusted_proxies"]),
+    ("GATEWAY_HANDSHAKE_SECONDS", &["gateway", "handshake_seconds"]),
+    (
+        "GATEWAY_FIRST_COMMAND_SECONDS",
+        &["gateway", "first_command_seconds"],
+    ),
+    (
+        "GATEWAY_COMMANDS_PER_SECOND_MAX",
+        &["gateway", "commands_per_second_max"],
+    ),
+    ("GATEWAY_COMMANDS_BURST", &["gateway", "commands_burst"]),
     ("GATEWAY_SESSIONS_PER_USER", &["gateway", "sessions_per_user"]),
     ("GATEWAY_SESSIONS_POLICY", &["gateway", "sessions_policy"]),
     ("ACTORS_IDLE_SECONDS", &["actors", "idle_seconds"]),
@@ -54,6 +80,8 @@ pub struct Config {
     pub data: PathBuf,
     /// How long a graceful stop may take, in seconds, before the rest is cut off.
     pub stop_deadline_seconds: u64,
+    /// Over how long the connections are closed when the server stops, at most: a millisecond for each.
+    pub stop_spread_ms: u64,
     /// `/readyz` says no when a view lies more than this many records behind the journal.
     pub ready_lag_records_max: u64,
     /// A file of words that may not be written in rooms, one a line; it is read again when it changes, and on SIGHUP.
@@ -64,8 +92,10 @@ pub struct Config {
     pub token: TokenConfig,
     /// What is logged, to standard error.
     pub log: LogConfig,
-    /// The sockets.
+    /// The connections.
     pub gateway: GatewayConfig,
+    /// The certificate; none = plain HTTP.
+    pub tls: TlsConfig,
     /// The actors.
     pub actors: ActorsConfig,
     /// The gifts on offer.
@@ -121,23 +151,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// The sockets.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct GatewayConfig {
-    /// Pages of these origins may connect besides those that this server serves, as in `https://live.example`; `*` = all.
-    /// Clients that send no `Origin` (apps) always may.
-    pub allowed_origins: Vec<String>,
-    /// Seconds between two pings of the server.
-    pub ping_seconds: u32,
-    /// Most sockets at once; one more is answered with 503.
-    pub connections_max: usize,
-    /// Most connections of one user at once.
-    pub sessions_per_user: usize,
-    /// What happens to one more.
-    pub sessions_policy: SessionsPolicy,
-}
-
 /// The actors.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -152,12 +165,14 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             data: PathBuf::from("livehouse-data"),
             stop_deadline_seconds: 20,
+            stop_spread_ms: 3_000,
             ready_lag_records_max: 100_000,
             blocked_words: None,
             utc_offset_minutes: 480,
             token: TokenConfig::default(),
             log: LogConfig::default(),
             gateway: GatewayConfig::default(),
+            tls: TlsConfig::default(),
             actors: ActorsConfig::default(),
             gifts: default_gifts(),
         }
@@ -169,18 +184,6 @@ impl Default for LogConfig {
         Self {
             format: LogFormat::Text,
             filter: "info".into(),
-        }
-    }
-}
-
-impl Default for GatewayConfig {
-    fn default() -> Self {
-        Self {
-            allowed_origins: Vec::new(),
-            ping_seconds: 25,
-            connections_max: 100_000,
-            sessions_per_user: 8,
-            sessions_policy: SessionsPolicy::default(),
         }
     }
 }
@@ -292,12 +295,10 @@ impl Config {
         if !(-720..=840).contains(&self.utc_offset_minutes) {
             bail!("utc_offset_minutes must be -720 to 840");
         }
-        // The client answers a ping within 8 s: a shorter interval would overtake its own answer.
-        if !(10..=600).contains(&self.gateway.ping_seconds) {
-            bail!("gateway.ping_seconds must be 10 to 600");
-        }
-        if self.gateway.sessions_per_user == 0 {
-            bail!("gateway.sessions_per_user must be at least 1");
+        self.gateway.check()?;
+        self.tls.files()?;
+        if self.stop_spread_ms > 60_000 {
+            bail!("stop_spread_ms must be at most 60000");
         }
         if let Some(secret) = &self.token.secret
             && secret.reveal().len() < TOKEN_SECRET_BYTES_MIN
@@ -395,6 +396,10 @@ mod tests {
         for (file, word) in [
             ("utc_offset_minutes = 900", "840"),
             ("[gateway]\nping_seconds = 1", "10 to 600"),
+            ("[gateway]\nhandshake_seconds = 0", "1 to 60"),
+            ("[gateway]\ntrusted_proxies = ['nginx']", "10.0.0.0/8"),
+            ("stop_spread_ms = 100000", "60000"),
+            ("[tls]\ncertificate = 'cert.pem'", "tls.key"),
             ("[gateway]\nsessions_per_user = 0", "at least 1"),
             ("[token]\nsecret = 'short'", "32 bytes"),
             (

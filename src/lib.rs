@@ -19,5 +19,6 @@ pub mod rpc;
 pub mod serve;
 pub mod sessions;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
 pub mod words;

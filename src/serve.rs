@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::App;
 use actix_web::dev::ServerHandle;
+use actix_web::web::ServiceConfig;
 use actors::{Actors, House};
 use anyhow::{Context, Result, bail};
 use gateway::Gateway;
@@ -20,13 +21,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use crate::backend::LivehouseBackend;
-use crate::config::{ANY_ORIGIN, Config};
+use crate::config::Config;
 use crate::feed::{Broadcaster, Feed};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Dev, ReadyLag};
 use crate::platform::Platform;
 use crate::pulse;
 use crate::sessions::Sessions;
+use crate::tls::Certificates;
 use crate::tokens::Verifier;
 use crate::words::{Words, WordsFile};
 
@@ -36,13 +38,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const SHUTDOWN_SECONDS: u64 = 2;
 /// A client that takes nothing for so long is dropped; its SDK recovers.
 const READER_PATIENCE: Duration = Duration::from_secs(30);
-/// Over how long the sockets are closed when the server stops, so that not all come back at once.
-const CLOSE_SPREAD: Duration = Duration::from_millis(500);
+/// When the server stops, its connections are closed one after the other, so that not all come back at once: so long for
+/// each, until the spread that is configured is reached.
+const CLOSE_EACH: Duration = Duration::from_millis(1);
 
 /// A running server.
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The same for a browser, as in `http://127.0.0.1:8000/`.
+    pub url: String,
     /// Only to be closed, and asked whether it failed: to append is the actors' power.
     journal: Arc<EmbeddedWriter>,
     actors: Actors,
@@ -52,11 +57,14 @@ pub struct Server {
     pulse: AbortHandle,
     /// Follows the file of blocked words, if there is one.
     words: Option<AbortHandle>,
+    /// Follows the files of the certificate, if there is one.
+    certificates: Option<AbortHandle>,
     /// For the likes of the last second.
     platform: Arc<Platform>,
     web: ServerHandle,
     web_task: tokio::task::JoinHandle<std::io::Result<()>>,
     deadline: Duration,
+    stop_spread: Duration,
 }
 
 /// The directory of the journal within the data directory.
@@ -79,6 +87,10 @@ impl Server {
     /// Opens the journal, brings the views up to it, and listens. Must be called on a thread of an actix system.
     pub async fn start(config: &Config, dev: Option<Dev>) -> Result<Self> {
         let verifier = Verifier::new(&config.token)?;
+        let certificates = match config.tls.files()? {
+            Some((certificate, key)) => Some(Certificates::load(certificate, key)?),
+            None => None,
+        };
         let catalogue = Arc::new(config.catalogue()?);
         let words = config.blocked_words.as_deref().map(WordsFile::open).transpose()?;
         let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
@@ -109,16 +121,29 @@ impl Server {
         let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);
         let backend = LivehouseBackend::new(platform.clone(), verifier, sessions, hub.clone());
         let backend = Arc::new(backend);
-        let gateway = Gateway::new(gateway_config(config), hub, backend);
-        let (address, server) = listen(config, gateway.clone(), platform.clone(), metrics, dev)?;
+        let gateway = Gateway::new(config.gateway.gateway()?, hub, backend);
+        let ready = ReadyLag {
+            records_max: config.ready_lag_records_max,
+        };
+        let shown = platform.clone();
+        let app = move |app: &mut ServiceConfig| {
+            http::configure(app, shown.clone(), ready, metrics.clone(), dev.clone());
+        };
+        let (address, server) = listen(config, gateway.clone(), certificates.as_ref(), app)?;
         Ok(Self {
             address,
+            url: format!(
+                "{}://{address}/",
+                if certificates.is_some() { "https" } else { "http" }
+            ),
             journal,
             actors,
             gateway,
             views: runner,
             broadcast,
             pulse,
+            certificates: certificates.map(|files| tokio::spawn(files.follow()).abort_handle()),
+            stop_spread: Duration::from_millis(config.stop_spread_ms),
             words: words.map(|file| tokio::spawn(file.follow()).abort_handle()),
             platform,
             web: server.handle(),
@@ -158,7 +183,9 @@ impl Server {
 
     /// Stops in order: no new sockets; those there are closed with 3001; what was begun ends; the journal is closed.
     pub async fn stop(self) -> Result<()> {
-        self.gateway.hub().shutdown(CLOSE_SPREAD).await;
+        let connections = u32::try_from(self.gateway.sockets()).unwrap_or(u32::MAX);
+        let spread = self.stop_spread.min(CLOSE_EACH.saturating_mul(connections));
+        self.gateway.hub().shutdown(spread).await;
         let patience = Duration::from_secs(SHUTDOWN_SECONDS);
         if !self.gateway.drained(patience).await {
             tracing::info!(
@@ -170,6 +197,7 @@ impl Server {
         self.web_task.await.context("the web server ended badly")??;
         self.pulse.abort();
         self.words.inspect(AbortHandle::abort);
+        self.certificates.inspect(AbortHandle::abort);
         self.platform.likes.journal(&self.platform.actors).await;
         if !self.actors.stop(self.deadline).await {
             tracing::warn!("not everything could be finished in time; the next start makes up for it");
@@ -211,17 +239,15 @@ async fn follow(
 fn listen(
     config: &Config,
     gateway: Gateway<LivehouseBackend>,
-    platform: Arc<Platform>,
-    metrics: Arc<Metrics>,
-    dev: Option<Dev>,
+    certificates: Option<&Arc<Certificates>>,
+    mount: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
 ) -> Result<(SocketAddr, actix_web::dev::Server)> {
-    let ready = ReadyLag {
-        records_max: config.ready_lag_records_max,
-    };
+    let fallbacks = gateway.clone();
     let app = move || {
         App::new().configure(|app| {
             gateway::ws::configure(app);
-            http::configure(app, platform.clone(), ready, metrics.clone(), dev.clone());
+            gateway::emulation::configure(app, &fallbacks);
+            mount(app);
         })
     };
     let listener = gateway::ws::bind(config.listen)
@@ -230,6 +256,7 @@ fn listen(
     let server = Front::new(gateway)
         .reader_patience(READER_PATIENCE)
         .shutdown_timeout_seconds(SHUTDOWN_SECONDS)
+        .tls(certificates.map(Certificates::server_config).transpose()?)
         .listen(listener, app)?;
     Ok((address, server))
 }
@@ -242,17 +269,6 @@ fn actors_config(config: &Config) -> Result<actors::Config> {
         idle_after_ms: idle_after_ms.context("actors.idle_seconds is too large")?,
         ..actors::Config::default()
     })
-}
-
-fn gateway_config(config: &Config) -> gateway::Config {
-    let origins = &config.gateway.allowed_origins;
-    let any = origins.iter().any(|origin| origin == ANY_ORIGIN);
-    gateway::Config {
-        ping_interval: Duration::from_secs(config.gateway.ping_seconds.into()),
-        connections_max: config.gateway.connections_max,
-        allowed_origins: (!any).then(|| origins.clone()),
-        ..gateway::Config::default()
-    }
 }
 
 /// The signals that stop a server. Watch them before it starts: until then they end the process where it stands.

@@ -1,5 +1,6 @@
 //! What all connections of one server share. Holds no state of its own.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -39,6 +40,20 @@ impl<B> Drop for Pass<B> {
     fn drop(&mut self) {
         let shared = &self.gateway.shared;
         shared.door.leave(self.network, nanoseconds(shared.started));
+    }
+}
+
+/// A connection that is no socket yet, forgotten when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Call<B> {
+    gateway: Gateway<B>,
+    network: Option<Network>,
+}
+
+impl<B> Drop for Call<B> {
+    fn drop(&mut self) {
+        let shared = &self.gateway.shared;
+        shared.door.hang_up(self.network, nanoseconds(shared.started));
     }
 }
 
@@ -117,6 +132,23 @@ impl<B: Backend> Gateway<B> {
             }),
             Err(why) => Err(door.refuse(why, hub.stats())),
         }
+    }
+
+    /// Somebody has connected. `None` = is to be hung up on.
+    pub(crate) fn pick_up(&self, peer: Option<SocketAddr>) -> Option<Call<B>> {
+        let now_ns = nanoseconds(self.shared.started);
+        let network = match peer.map(|peer| self.door().pick_up(peer, now_ns)) {
+            None => None,
+            Some(Ok(network)) => network,
+            Some(Err(why)) => {
+                self.hub().stats().turned(why);
+                return None;
+            }
+        };
+        Some(Call {
+            gateway: self.clone(),
+            network,
+        })
     }
 
     /// What a page of an origin that is not listed is told.

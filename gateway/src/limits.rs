@@ -76,6 +76,9 @@ pub const CONNECTIONS_WAITING_MAX: i32 = 4_096;
 /// Bytes read from a socket at once, on the stack; what is more is read in the next round.
 pub const READ_BYTES_AT_ONCE: usize = 8_192;
 
+/// A frame up to this size is copied together with its head before it is written; a larger one is gathered.
+pub const WRITE_JOINED_BYTES_MAX: usize = 4_096;
+
 /// Frames one wake-up of a socket may write before others get their turn.
 pub const FRAMES_PER_WAKE_MAX: usize = 16;
 
@@ -85,8 +88,9 @@ pub const ROUNDS_PER_WAKE_MAX: usize = 64;
 /// Open sockets; one more upgrade is answered with 503 and `Retry-After`.
 pub const CONNECTIONS_MAX: usize = 100_000;
 
-/// Open connections of one address (IPv6: of one /64); one more is answered with 429 and `Retry-After`. Whole villages
-/// stand behind a carrier's address. 0 = no limit.
+/// Open connections of one address (IPv6: of one /64); one more is answered with 429 and `Retry-After`. As many again may
+/// be no sockets: ordinary HTTP, or handshakes that are not over; one more of those is hung up on without a word. Whole
+/// villages stand behind a carrier's address. 0 = no limit.
 pub const CONNECTIONS_PER_ADDRESS_MAX: u32 = 1_000;
 
 /// New connections per second, with a burst of two seconds' worth; more are answered with 503 and `Retry-After`, their
@@ -100,10 +104,10 @@ pub const HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX: u32 = 100;
 pub const ADDRESSES_REMEMBERED_MAX: usize = 200_000;
 
 /// Commands of one connection per second in the long run; one more is answered with error 111. 0 = no limit.
-pub const COMMANDS_PER_SECOND_MAX: u32 = 50;
+pub const COMMANDS_PER_SECOND_MAX: u32 = 100;
 
 /// Commands one connection may send at once after a rest: enough to subscribe to every channel it may have.
-pub const COMMANDS_BURST: u32 = 300;
+pub const COMMANDS_BURST: u32 = 500;
 
 /// Error 111 so often at once, and then once more a second, is forgiven; beyond, the connection is closed with 3013.
 pub const REFUSED_COMMANDS_BURST: u32 = 200;

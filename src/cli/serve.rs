@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     actix_web::rt::System::new().block_on(async {
         let signals = Signals::watch()?;
         let server = Server::start(&config, None).await?;
-        println!("http://{}/", server.address);
+        println!("{}", server.url);
         tracing::info!(address = %server.address, data = %config.data.display(), "serving");
         server.run(signals).await
     })?;

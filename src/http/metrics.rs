@@ -122,6 +122,23 @@ impl Parts {
                 ("slow", of(&stats.closed_slow)),
                 ("malformed", of(&stats.closed_malformed)),
                 ("silent", of(&stats.closed_silent)),
+                ("flooding", of(&stats.closed_flooding)),
+            ],
+        )?;
+        page.counter(
+            "commands_throttled",
+            "Commands refused because their connection asked more than it may",
+            of(&stats.commands_throttled),
+        )?;
+        page.counters(
+            "turned_away",
+            "Connections refused at the door, by cause",
+            "cause",
+            &[
+                ("full", of(&stats.turned_full)),
+                ("storm", of(&stats.turned_storm)),
+                ("address", of(&stats.turned_address)),
+                ("origin", of(&stats.turned_origin)),
             ],
         )?;
         page.gauge("viewers", "Users in rooms", self.platform.audience.total())

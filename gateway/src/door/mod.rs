@@ -61,6 +61,8 @@ pub(crate) struct Door {
     open: AtomicUsize,
     everyone: Mutex<Bucket>,
     addresses: Addresses,
+    /// Those who have not asked for anything yet, or for a page.
+    callers: Addresses,
     /// For the jitter of answers.
     turned: AtomicU64,
 }
@@ -72,6 +74,7 @@ impl Door {
             open: AtomicUsize::new(0),
             everyone: Mutex::default(),
             addresses: Addresses::default(),
+            callers: Addresses::default(),
             turned: AtomicU64::new(0),
         }
     }
@@ -162,6 +165,30 @@ impl Door {
         self.open.fetch_sub(1, AcqRel);
         if let Some(network) = network {
             self.addresses.leave(network, now_ns);
+        }
+    }
+
+    /// Somebody has connected and said nothing yet. What it returns is to be given to [`Door::hang_up`] once, when the
+    /// connection is gone or has become a socket.
+    pub(crate) fn pick_up(&self, peer: SocketAddr, now_ns: u64) -> Result<Option<Network>, Turned> {
+        let Some(client) = self.client(peer, std::iter::empty()) else {
+            return Ok(None);
+        };
+        let network = Network::of(client.ip());
+        let share = Share {
+            open_max: self.config.connections_per_address_max,
+            rate: None,
+        };
+        match self.callers.enter(network, share, now_ns) {
+            Ok(()) => Ok(Some(network)),
+            Err(_) => Err(Turned::AddressFull),
+        }
+    }
+
+    /// See [`Door::pick_up`].
+    pub(crate) fn hang_up(&self, network: Option<Network>, now_ns: u64) {
+        if let Some(network) = network {
+            self.callers.leave(network, now_ns);
         }
     }
 

@@ -2,6 +2,7 @@
 //! from any thread, which is how a hot channel reaches thousands of sockets without waking a task for each. Knows no
 //! frame and no message.
 
+use std::cell::RefCell;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_rustls::server::TlsStream;
 
 use super::Line;
+use crate::limits::WRITE_JOINED_BYTES_MAX;
 
 /// A connection as the listener hands it over.
 pub trait Accepted: AsyncRead + AsyncWrite + Unpin + 'static {
@@ -43,6 +46,17 @@ impl Accepted for TcpStream {
     }
 }
 
+/// Within TLS only the socket's own task writes: every byte goes through one cipher.
+impl Accepted for TlsStream<TcpStream> {
+    type Wire = Self;
+
+    fn into_wire(self) -> Self {
+        self
+    }
+}
+
+impl Wire for TlsStream<TcpStream> {}
+
 /// A plain TCP connection that is written from two sides, never at once: see [`Wire::line`].
 #[derive(Debug)]
 pub struct TcpWire {
@@ -53,9 +67,26 @@ pub struct TcpWire {
 #[derive(Debug)]
 struct TcpLine(OwnedWriteHalf);
 
+impl TcpLine {
+    /// What is small goes out as one piece: to copy it costs less than to have the system gather it.
+    fn send(&self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        thread_local! {
+            static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        if bytes.iter().map(|piece| piece.len()).sum::<usize>() > WRITE_JOINED_BYTES_MAX {
+            return self.0.try_write_vectored(bytes);
+        }
+        JOINED.with_borrow_mut(|joined| {
+            joined.clear();
+            bytes.iter().for_each(|piece| joined.extend_from_slice(piece));
+            self.0.try_write(joined)
+        })
+    }
+}
+
 impl Line for TcpLine {
     fn try_write(&self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(bytes)
+        self.send(bytes)
     }
 }
 
@@ -86,7 +117,7 @@ impl AsyncWrite for TcpWire {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.write.0.try_write_vectored(bytes) {
+            match self.write.send(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     ready!(self.write.0.as_ref().poll_write_ready(cx))?;
                 }
