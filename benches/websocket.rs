@@ -7,6 +7,9 @@
 //! four system calls a gift, and as many wake-ups. `WEBSOCKET_SOCKETS` (default 256) and `WEBSOCKET_SECONDS` (default 10)
 //! change the size.
 
+#[path = "support/house.rs"]
+#[allow(dead_code, reason = "shared with other figures")]
+mod house;
 #[path = "../tests/support/mod.rs"]
 #[allow(dead_code, reason = "a figure needs less of it than a test")]
 mod server;
@@ -14,39 +17,37 @@ mod server;
 mod support;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
-use livehouse::crowd::{Client, Dev};
-use serde_json::json;
-use server::Server;
+use house::{House, histogram};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 const ROOM: &str = "star";
-const COINS: u64 = 1_000_000_000;
 /// Gifts under way on each socket, in turn: somebody who taps, a client that catches up, one that waits for each answer.
 const UNDER_WAY: [usize; 3] = [4, 16, 1];
 const WARM_UP: Duration = Duration::from_secs(2);
 
 fn main() {
     support::machine();
-    let sockets = setting("WEBSOCKET_SOCKETS").unwrap_or(256);
-    let length = Duration::from_secs(setting("WEBSOCKET_SECONDS").unwrap_or(10));
+    let sockets = support::setting("WEBSOCKET_SOCKETS").unwrap_or(256);
+    let length = Duration::from_secs(support::setting("WEBSOCKET_SECONDS").unwrap_or(10));
     let data = support::directory();
-    let server = Server::start(data.path());
     // One thread: the other core is the server's.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("tokio starts");
     runtime.block_on(async {
-        let mut viewers = gather(&server.address, sockets as usize).await;
+        let users: Vec<String> = (0..sockets).map(|n| format!("viewer{n}")).collect();
+        let house = House::open(data.path(), &users).await;
+        let _star = house.go_live(ROOM).await;
+        let mut viewers = gather(&house, &users).await;
         closed_loop(&mut viewers, 1, WARM_UP).await;
         for under_way in UNDER_WAY {
             viewers = shape(viewers, under_way, length).await;
@@ -77,35 +78,16 @@ async fn shape(mut viewers: Vec<Viewer>, under_way: usize, length: Duration) -> 
     viewers
 }
 
-fn setting(name: &str) -> Option<u64> {
-    std::env::var(name)
-        .ok()
-        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
-
 /// A socket that sends gifts.
 struct Viewer {
     socket: WebSocketStream<TcpStream>,
     sent: u32,
 }
 
-async fn gather(address: &str, sockets: usize) -> Vec<Viewer> {
-    let dev = Dev {
-        server: address.to_owned(),
-    };
-    let token = dev.token(ROOM).await.expect("a token");
-    let star = Client::connect(address, &token, Arc::default())
-        .await
-        .expect("the star connects");
-    star.rpc("live.start", json!({ "command_id": "go" }))
-        .await
-        .expect("the star goes live");
-    let mut viewers = Vec::with_capacity(sockets);
-    for n in 0..sockets {
-        let user = format!("viewer{n}");
-        dev.grant(&user, COINS).await.expect("coins");
-        let token = dev.token(&user).await.expect("a token");
-        viewers.push(Viewer::connect(address, &token).await);
+async fn gather(house: &House, users: &[String]) -> Vec<Viewer> {
+    let mut viewers = Vec::with_capacity(users.len());
+    for user in users {
+        viewers.push(Viewer::connect(&house.server.address, &house.token(user)).await);
     }
     viewers
 }
@@ -248,8 +230,4 @@ async fn one_by_the_clock(
             else => return (viewer, latencies),
         }
     }
-}
-
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid")
 }

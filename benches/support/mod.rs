@@ -75,3 +75,10 @@ pub fn cpu_seconds() -> f64 {
         .sum();
     ticks / TICKS_PER_SECOND
 }
+
+/// A number from the environment, to change the size of a measurement.
+pub(crate) fn setting(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}

@@ -51,6 +51,12 @@ impl Server {
         Self { child, address }
     }
 
+    /// Its process.
+    #[allow(dead_code, reason = "for figures: what it costs")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has ended by itself.
     #[allow(dead_code, reason = "not every test binary has a server that ends by itself")]
     pub(crate) fn ended(mut self) -> ExitStatus {

@@ -8,6 +8,7 @@ use crate::Places;
 use crate::failure::Failure;
 use crate::machine;
 use crate::process::Line;
+use crate::tools::{self, Tool};
 
 /// A figure, the program in `benches/` that measures it, and what it has to reach.
 struct Figure {
@@ -37,11 +38,37 @@ const FIGURES: &[Figure] = &[
         "gifts of 10,000 viewers to one streamer, durable replies",
         ">= 150,000/s",
     ),
+    figure(
+        "fanout",
+        "socket writes per CPU-second, 400-byte frames, 5,000 sockets",
+        ">= 150,000, ahead of nchan",
+    ),
+    figure(
+        "fanout",
+        "deliveries per CPU-second, one room of 5,000, 40 messages/s",
+        ">= 600,000",
+    ),
     figure("memory", "memory per resident viewer actor", "<= 1.5 KB"),
     figure(
         "rebuild",
         "rebuild of all views from 10 M events",
         ">= 1,000,000 events/s",
+    ),
+    figure("rooms", "idle connection of a user in a room", "<= 10 KB"),
+    figure(
+        "rooms",
+        "broadcast latency, 5,000 sockets, 40 gifts/s, 50 read nothing",
+        "p99 <= tick + 50 ms",
+    ),
+    figure(
+        "rooms",
+        "gift acknowledged while the largest room is at its limit",
+        "p99 <= 20 ms",
+    ),
+    figure(
+        "rooms",
+        "5,000 sockets killed at once: all back and recovered",
+        "<= 10 s, none missed or doubled",
     ),
     figure(
         "websocket",
@@ -80,6 +107,12 @@ pub(crate) fn run(places: &Places, args: &[String]) -> Result<ExitCode, Failure>
     let mut missed = 0;
     for bench in benches {
         println!("\n== {bench}");
+        if bench == "fanout"
+            && let Err(failure) = tools::ensure(places, Tool::Nchan)
+        {
+            // It says itself what it could not measure.
+            eprintln!("{failure}");
+        }
         if let Err(failure) = Line::new(&format!("cargo bench --locked --bench {bench}")).run(&places.root) {
             eprintln!("{failure}");
             missed += 1;

@@ -20,6 +20,8 @@ pub(crate) enum Tool {
     Node,
     /// Debian's Chromium, for the browser test.
     Chromium,
+    /// nginx with nchan, which the gateway is measured beside.
+    Nchan,
     /// Python that can make virtual environments, for the Python SDK.
     Python,
 }
@@ -30,6 +32,7 @@ impl Tool {
         match self {
             Self::Node => &["nodejs", "npm"],
             Self::Chromium => &["chromium"],
+            Self::Nchan => &["nginx", "libnginx-mod-nchan"],
             Self::Python => &["python3", "python3-venv", "python3-pip"],
         }
     }
@@ -52,6 +55,10 @@ impl Tool {
             Self::Chromium => said("chromium", &["--version"])
                 .is_none()
                 .then(|| "Chromium is not installed".into()),
+            Self::Nchan => {
+                const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
+                (!std::path::Path::new(MODULE).exists()).then(|| "nginx with nchan is not installed".into())
+            }
             Self::Python => {
                 let ready = said("python3", &["-c", "import venv, ensurepip"]);
                 ready
