@@ -157,6 +157,8 @@ pub struct Unsubscribe {
 }
 
 impl Unsubscribe {
+    /// From this code on SDKs subscribe again by themselves.
+    pub const RESUBSCRIBE_FROM: u32 = 2500;
     /// The server ended it, for good.
     pub const SERVER: Unsubscribe = Unsubscribe {
         code: 2000,

@@ -47,3 +47,6 @@ pub use hub::{Hub, PublishError};
 pub use protocol::Format;
 pub use publication::{Class, ClientInfo, Handling, PresenceStats, Publication, StreamPosition, Urgency};
 pub use stats::Stats;
+
+#[cfg(test)]
+mod life_tests;

@@ -208,7 +208,8 @@ impl Outbox {
         for rank in EPHEMERAL_RANKS {
             self.make_room(rank, encoded.len(), losses);
         }
-        if self.bytes + encoded.len() > self.bytes_max + OUTBOX_STATE_RESERVE_BYTES {
+        // What finds nothing waiting is taken whatever its size: else no reconnect would ever get past it.
+        if self.bytes > 0 && self.bytes + encoded.len() > self.bytes_max + OUTBOX_STATE_RESERVE_BYTES {
             return false;
         }
         self.push(NO_CHANNEL, Waiting::Message(encoded));

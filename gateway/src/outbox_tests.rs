@@ -1,5 +1,8 @@
 //! The outbox's promises.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::batch::{Dialect, Item};
 use crate::publication::{Class, Publication};
@@ -317,4 +320,105 @@ fn a_frame_takes_about_its_target_and_at_least_one_entry() {
     assert_eq!(frame.len(), PLACED_BYTES + 4);
     assert_eq!(bench.sent(), ["2222"]);
     assert!(bench.outbox.next_frame(Format::Json, 2).is_none());
+}
+
+/// One thing that may happen to an outbox.
+#[derive(Clone, Debug)]
+enum Step {
+    /// A tick of so many publications of each rank.
+    Tick {
+        trifles: u8,
+        ephemeral: u8,
+        durable: u8,
+        state: bool,
+    },
+    Drain,
+    Reply,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let tick = (0..3u8, 0..3u8, 0..3u8, any::<bool>());
+    prop_oneof![
+        6 => tick.prop_map(|(trifles, ephemeral, durable, state)| Step::Tick { trifles, ephemeral, durable, state }),
+        2 => Just(Step::Drain),
+        1 => Just(Step::Reply),
+    ]
+}
+
+/// What a client has seen of one channel.
+#[derive(Default)]
+struct Seen {
+    offsets: Vec<u64>,
+    ephemeral: u64,
+    told: u64,
+}
+
+impl Seen {
+    fn read(&mut self, bench: &mut Bench, bytes_target: usize) -> bool {
+        let Some(frame) = bench.outbox.next_frame(Format::Json, bytes_target) else {
+            return false;
+        };
+        for line in frame.split(|byte| *byte == b'\n') {
+            let value: serde_json::Value = serde_json::from_slice(line).expect("JSON");
+            let publication = &value["push"]["pub"];
+            self.offsets.extend(publication["offset"].as_u64());
+            self.ephemeral += u64::from(publication["data"] == "e");
+            self.told += publication["data"]["skipped"]["ephemeral"].as_u64().unwrap_or(0);
+        }
+        true
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_sent_and_what_was_told_make_what_was_offered(steps in vec(step(), 1..80)) {
+        let mut bench = Bench::live(6);
+        let (mut seen, mut offered, mut published, mut lost_from) = (Seen::default(), 0, 0, None);
+        for step in steps {
+            match step {
+                Step::Tick { trifles, ephemeral, durable, state } => {
+                    let mut items: Vec<_> = (0..trifles).map(|_| trifle("\"e\"")).collect();
+                    items.extend((0..ephemeral).map(|_| item(Class::Ephemeral, None, "\"e\"")));
+                    for _ in 0..durable {
+                        published += 1;
+                        items.push(item(Class::Durable, Some(published), "\"d\""));
+                    }
+                    items.extend(state.then(|| counters(1)));
+                    if items.is_empty() {
+                        continue;
+                    }
+                    offered += u64::from(trifles) + u64::from(ephemeral);
+                    if bench.offer(&items) == Verdict::Lost {
+                        // As the SDK does: back at once, from where it is, with the rest from the stream.
+                        while seen.read(&mut bench, usize::MAX) {}
+                        lost_from = Some(seen.offsets.len());
+                        bench.outbox.open_feed(CHANNEL, "c");
+                        let known = seen.offsets.last().copied().unwrap_or(0);
+                        (known + 1..=published).for_each(|offset| bench.recovered(offset, "\"d\""));
+                        while seen.read(&mut bench, usize::MAX) {}
+                        bench.go_live(published).expect("no gap");
+                    }
+                }
+                Step::Drain => {
+                    seen.read(&mut bench, 100);
+                }
+                Step::Reply => {
+                    let reply = Bytes::from_static(b"{}");
+                    let fits = bench.outbox.send(reply, &mut bench.losses);
+                    prop_assert!(fits);
+                }
+            }
+            let waiting: usize = bench.outbox.queue.iter().map(Entry::bytes).sum();
+            prop_assert_eq!(bench.outbox.bytes(), waiting);
+            prop_assert!(waiting <= bench.outbox.bytes_max + OUTBOX_STATE_RESERVE_BYTES);
+        }
+        while seen.read(&mut bench, usize::MAX) {}
+        bench.offer(&[counters(2)]);
+        while seen.read(&mut bench, usize::MAX) {}
+        prop_assert_eq!(&seen.offsets, &(1..=published).collect::<Vec<_>>(), "lost from {:?}", lost_from);
+        prop_assert_eq!(seen.ephemeral + seen.told, offered);
+        prop_assert_eq!(bench.losses.ephemeral, seen.told, "the metrics say the same");
+    }
 }

@@ -142,10 +142,11 @@ impl Session {
         let Some(Sub::Opening { unsubscribe, revoked }) = self.subs.remove(&channel) else {
             return;
         };
-        let result = if revoked {
-            Err(Error::PERMISSION_DENIED.into())
-        } else {
-            result
+        let result = match revoked {
+            // The SDK is to try again, as it would have done with an open one.
+            Some(why) if why.code >= Unsubscribe::RESUBSCRIBE_FROM => Err(Error::INTERNAL.into()),
+            Some(_) => Err(Error::PERMISSION_DENIED.into()),
+            None => result,
         };
         let opened = result.and_then(|mut opened| {
             let reply = self.open(&channel, &mut opened, false, now)?;

@@ -122,7 +122,7 @@ impl Session {
             channel.clone(),
             Sub::Opening {
                 unsubscribe: Vec::new(),
-                revoked: false,
+                revoked: None,
             },
         );
         let recover = request.recover.then_some(StreamPosition {

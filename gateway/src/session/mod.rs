@@ -62,7 +62,11 @@ enum Phase {
 #[derive(Debug)]
 enum Sub {
     /// The backend is asked. Unsubscribe commands wait in `unsubscribe`.
-    Opening { unsubscribe: Vec<u32>, revoked: bool },
+    Opening {
+        unsubscribe: Vec<u32>,
+        /// The hub has ended it before it began.
+        revoked: Option<Unsubscribe>,
+    },
     Open {
         serial: u64,
         server_side: bool,
@@ -168,7 +172,7 @@ impl Session {
     /// The hub ended a subscription and has told the client.
     pub(crate) fn unsubscribed(&mut self, channel: &str, why: Unsubscribe) {
         match self.subs.get_mut(channel) {
-            Some(Sub::Opening { revoked, .. }) => *revoked = true,
+            Some(Sub::Opening { revoked, .. }) => *revoked = Some(why),
             Some(Sub::Open { .. }) => self.remove_open(channel, Some(why)),
             None => {}
         }

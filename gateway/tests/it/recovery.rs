@@ -158,6 +158,33 @@ async fn a_gap_of_twenty_thousand_arrives_whole_in_frames_below_the_limit_while_
 }
 
 #[tokio::test]
+async fn five_thousand_missed_publications_of_two_kilobytes_come_in_frames_far_below_the_limit() {
+    let (stage, server) = server(Config::default(), 2_000);
+    stage.set_top(5_000);
+    let (mut raw, _) = Raw::connected(&server, "a").await;
+    raw.send(&recover(2, 0).to_string()).await;
+    let (mut offsets, mut largest) = (Vec::new(), 0);
+    while offsets.last() != Some(&5_000) {
+        let Message::Text(text) = raw.next_message().await else {
+            continue;
+        };
+        largest = largest.max(text.len());
+        for line in text.lines() {
+            let value: Value = serde_json::from_str(line).expect("JSON");
+            if let Some(publications) = value["subscribe"]["publications"].as_array() {
+                offsets.extend(publications.iter().filter_map(|p| p["offset"].as_u64()));
+            }
+            offsets.extend(value["push"]["pub"]["offset"].as_u64());
+        }
+    }
+    assert!(offsets.iter().copied().eq(1..=5_000), "{} came", offsets.len());
+    assert!(
+        largest < limits::RECOVERY_REPLY_BYTES_MAX + 32_768,
+        "a frame of {largest} bytes"
+    );
+}
+
+#[tokio::test]
 async fn a_reader_that_stalls_loses_its_place_with_2500_and_recovers_every_durable_publication() {
     let (stage, server) = server(
         Config {
