@@ -13,8 +13,14 @@ use projections::publication::{self, Moment};
 use projections::views::Board;
 use projections::{Deltas, Sink};
 
-/// Bytes of the journal that are read at once for a room's past: a busy room's records stand close together.
-const READ_BYTES: usize = 16 * 1024;
+/// Bytes of the journal that are read at once for a lone record of a room's past.
+const READ_BYTES_MIN: usize = 16 * 1024;
+/// Bytes that are read at once where the wanted records stand close together: one more read checks a whole batch again.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+/// About what a record takes in the journal, in bytes.
+const RECORD_BYTES: u64 = 200;
+/// Wanted records this far apart, in records, are read one by one instead of with what lies between them.
+const RECORDS_APART_MAX: u64 = 100;
 /// Commits that may wait to be handed to the gateway; when it is full the views wait, and nothing is lost.
 const COMMITS_WAITING_MAX: usize = 256;
 
@@ -44,7 +50,10 @@ impl Feed {
                 sequence: next.sequence - 1,
                 ..next
             };
-            let batch = self.reader.read(before, READ_BYTES).await?;
+            let batch = self
+                .reader
+                .read(before, read_bytes(&positions[positions.len() - wanted.len()..]))
+                .await?;
             let found = publications.len();
             for record in batch.iter() {
                 if wanted.peek() != Some(&record.position) {
@@ -63,6 +72,19 @@ impl Feed {
         }
         Ok(publications)
     }
+}
+
+/// How much to read at once for the sake of these records, which are in ascending order.
+fn read_bytes(wanted: &[Position]) -> usize {
+    let [first, .., last] = wanted else {
+        return READ_BYTES_MIN;
+    };
+    let span = last.sequence - first.sequence;
+    if span / RECORDS_APART_MAX > wanted.len() as u64 {
+        return READ_BYTES_MIN;
+    }
+    let bytes = usize::try_from(span * RECORD_BYTES).unwrap_or(READ_BYTES_MAX);
+    bytes.clamp(READ_BYTES_MIN, READ_BYTES_MAX)
 }
 
 /// The channel of a room.
