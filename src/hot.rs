@@ -5,8 +5,8 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, RwLock};
 use projections::views::{LiveRoom, Views, read_cursor, write_cursor};
@@ -54,8 +54,8 @@ struct Ranking {
     /// Names it in cursors: unix ms, and greater than that of the ranking before it.
     stamp: u64,
     rooms: Vec<Ranked>,
-    /// Where a session (by the place at which it began) stands in `rooms`.
-    ranks: HashMap<Place, usize>,
+    /// Where a session (by the place at which it began) stands in `rooms`; found out when an earlier order is paged.
+    ranks: OnceLock<HashMap<Place, usize>>,
     /// Somebody holds a cursor into it.
     paged: AtomicBool,
 }
@@ -70,13 +70,18 @@ struct Order {
 impl Ranking {
     fn of(stamp: u64, mut rooms: Vec<Ranked>) -> Self {
         rooms.sort_unstable_by_key(key);
-        let begun = |(rank, ranked): (usize, &Ranked)| (ranked.live.session.began, rank);
         Self {
             stamp,
-            ranks: rooms.iter().enumerate().map(begun).collect(),
             rooms,
+            ranks: OnceLock::new(),
             paged: AtomicBool::new(false),
         }
+    }
+
+    fn ranks(&self) -> &HashMap<Place, usize> {
+        let begun = |(rank, ranked): (usize, &Ranked)| (ranked.live.session.began, rank);
+        self.ranks
+            .get_or_init(|| self.rooms.iter().enumerate().map(begun).collect())
     }
 
     fn order(&self) -> Order {
@@ -122,6 +127,16 @@ impl Hot {
         paged.retain(|order| order.stamp + ORDER_KEPT_MS > now_ms);
     }
 
+    /// How many rooms were live when they were ranked last.
+    pub fn len(&self) -> usize {
+        self.now.read().rooms.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// A page of the list, and the cursor to the next one. Who pages on within a minute sees every room that was live at
     /// the first page, and still is, exactly once, in the order of that moment.
     pub fn page(
@@ -158,7 +173,8 @@ impl Ranking {
     /// A page in an earlier order, of the rooms as they are now. Sessions that have ended are left out.
     fn earlier(&self, order: &Order, from: usize, limit: usize) -> (Vec<Ranked>, Option<String>) {
         let rest = order.began.get(from..).unwrap_or_default();
-        let there = |(at, began): (usize, &Place)| Some((from + at + 1, *self.ranks.get(began)?));
+        let ranks = self.ranks();
+        let there = |(at, began): (usize, &Place)| Some((from + at + 1, *ranks.get(began)?));
         let mut found = rest.iter().enumerate().filter_map(there);
         let page: Vec<_> = found.by_ref().take(limit).collect();
         let next = page.last().map_or(from, |(next, _)| *next);

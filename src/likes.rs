@@ -26,7 +26,9 @@ const IDLE_MS: i64 = 60_000;
 pub struct Likes {
     likers: DashMap<UserId, Liker>,
     rooms: DashMap<RoomId, Liked>,
-    /// Likes that could not be journalled, since the start.
+    /// Likes taken, since the start.
+    pub taken: AtomicU64,
+    /// Those of them that could not be journalled.
     pub lost: AtomicU64,
 }
 
@@ -85,6 +87,7 @@ impl Likes {
             *liked = Liked::of(tap.session, journalled);
         }
         if is_new {
+            self.taken.fetch_add(tap.count.into(), Relaxed);
             liked.waiting += u64::from(tap.count);
             liked.liked_ms = now_ms;
             liked.hearts.count += u64::from(tap.count);
@@ -178,5 +181,125 @@ impl Liked {
             hearts: Hearts::default(),
             liked_ms: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stage {
+        likes: Likes,
+        room: RoomId,
+        ann: UserId,
+        sent: u64,
+    }
+
+    impl Stage {
+        fn new() -> Self {
+            Self {
+                likes: Likes::default(),
+                room: "star".parse().unwrap(),
+                ann: "ann".parse().unwrap(),
+                sent: 0,
+            }
+        }
+
+        /// One send of its own id, at a pace that nobody refuses.
+        fn tap(&mut self, session: u32, count: u32, journalled: u64) -> u64 {
+            self.sent += 1;
+            let key = Key {
+                id: self.sent,
+                body: 0,
+            };
+            let tap = Tap {
+                room: &self.room,
+                session: SessionNumber(session),
+                user: &self.ann,
+                shown: true,
+                count,
+                key,
+            };
+            let now_ms = self.sent as i64 * 1_000;
+            self.likes.tap(&tap, journalled, now_ms).unwrap()
+        }
+
+        fn take(&self) -> Vec<(u32, u64)> {
+            let taken = self.likes.take_waiting().into_iter();
+            taken.map(|(_, session, likes)| (session.0, likes)).collect()
+        }
+
+        fn journalled(&self, session: u32, outcome: Result<Answer, Failure>) {
+            self.likes.journalled(&self.room, SessionNumber(session), outcome);
+        }
+
+        fn lost(&self) -> u64 {
+            self.likes.lost.load(Relaxed)
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_neither_taken_twice_nor_missing_from_the_answer() {
+        let mut stage = Stage::new();
+        assert_eq!(stage.tap(1, 5, 100), 105);
+        assert_eq!(stage.take(), [(1, 5)]);
+        assert_eq!(stage.tap(1, 3, 100), 108);
+        assert_eq!(stage.take(), [], "the first ones are still on their way");
+        stage.journalled(1, Ok(Answer::Liked { total: 105 }));
+        assert_eq!(stage.tap(1, 1, 105), 109);
+        assert_eq!(stage.take(), [(1, 4)]);
+        assert_eq!(stage.lost(), 0);
+    }
+
+    #[test]
+    fn likes_that_were_refused_come_again_and_likes_of_unknown_fate_do_not() {
+        let mut stage = Stage::new();
+        stage.tap(1, 5, 0);
+        stage.take();
+        stage.journalled(1, Err(Rejection::Busy.into()));
+        assert_eq!(stage.take(), [(1, 5)]);
+        stage.journalled(1, Err(Failure::Lost));
+        assert_eq!(stage.take(), []);
+        assert_eq!((stage.lost(), stage.tap(1, 2, 0)), (5, 2));
+    }
+
+    #[test]
+    fn a_new_session_begins_with_none() {
+        let mut stage = Stage::new();
+        stage.tap(1, 5, 0);
+        assert_eq!(stage.tap(2, 3, 0), 3);
+        stage.journalled(1, Ok(Answer::Liked { total: 99 }));
+        assert_eq!(stage.tap(2, 1, 0), 4);
+        assert_eq!(stage.take(), [(2, 4)]);
+        assert_eq!(stage.lost(), 5);
+    }
+
+    #[test]
+    fn hearts_are_taken_once_and_name_each_user_once() {
+        let mut stage = Stage::new();
+        stage.tap(1, 5, 0);
+        stage.tap(1, 6, 0);
+        let hearts = stage.likes.take_hearts();
+        let [(_, hearts)] = hearts.as_slice() else {
+            panic!("{hearts:?}")
+        };
+        assert_eq!(
+            (hearts.count, &hearts.sample.users),
+            (11, &vec![stage.ann.clone()])
+        );
+        assert_eq!(stage.likes.take_hearts(), []);
+    }
+
+    #[test]
+    fn who_is_quiet_is_forgotten_but_no_like_is() {
+        let mut stage = Stage::new();
+        stage.tap(1, 5, 0);
+        stage.likes.take_hearts();
+        stage.likes.sweep(IDLE_MS * 9);
+        assert!(stage.likes.likers.is_empty());
+        assert_eq!(stage.take(), [(1, 5)]);
+        stage.journalled(1, Ok(Answer::Liked { total: 5 }));
+        stage.likes.sweep(IDLE_MS * 9);
+        assert!(stage.likes.rooms.is_empty());
     }
 }

@@ -32,9 +32,9 @@ const PICTURES_MAX: usize = 20_000;
 #[derive(Debug, Default)]
 pub struct Pictures {
     rooms: DashMap<RoomId, Arc<Mutex<Picture>>>,
-    /// Pictures handed out, and made.
+    /// Pictures handed out, since the start.
     pub shown: AtomicU64,
-    /// See `shown`.
+    /// Pictures made for that.
     pub made: AtomicU64,
 }
 

@@ -66,6 +66,7 @@ impl Collector for Parts {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
         self.gateway(&mut page)?;
+        self.rooms(&mut page)?;
         self.actors(&mut page)?;
         self.views(&mut page)
     }
@@ -142,6 +143,28 @@ impl Parts {
             ],
         )?;
         page.gauge("viewers", "Users in rooms", self.platform.audience.total())
+    }
+
+    fn rooms(&self, page: &mut Page<'_>) -> fmt::Result {
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (likes, pictures) = (&self.platform.likes, &self.platform.pictures);
+        page.gauge("live_rooms", "Rooms that are live", self.platform.hot.len() as u64)?;
+        page.counter("likes", "Likes taken", of(&likes.taken))?;
+        page.counter(
+            "likes_lost",
+            "Likes that were taken and could not be journalled",
+            of(&likes.lost),
+        )?;
+        page.counter(
+            "room_pictures_shown",
+            "Pictures of rooms shown to newcomers",
+            of(&pictures.shown),
+        )?;
+        page.counter(
+            "room_pictures_made",
+            "Pictures of rooms made for them",
+            of(&pictures.made),
+        )
     }
 
     fn actors(&self, page: &mut Page<'_>) -> fmt::Result {

@@ -70,6 +70,12 @@ const FIGURES: &[Figure] = &[
         "5,000 sockets killed at once: all back and recovered",
         "<= 10 s, none missed or doubled",
     ),
+    figure("rooms", "ranking 10,000 live rooms, once a second", "<= 20 ms"),
+    figure(
+        "rooms",
+        "what a newcomer to a room is shown, made once for all",
+        "beside: made anew for each",
+    ),
     figure(
         "websocket",
         "gifts over WebSocket, each acknowledged",
