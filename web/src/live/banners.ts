@@ -3,7 +3,7 @@
 
 import type { Clock } from "./clock";
 import { BANNER_ENDED_STAY_MS, BANNER_STAY_MS, BANNERS_SHOWN_MAX, BANNERS_WAITING_MAX } from "./limits";
-import type { ComboEndPublication, GiftPublication } from "./protocol";
+import type { ComboEndPublication, GiftPublication, RunningCombo } from "./protocol";
 
 export interface Banner { key: string; user: string; gift: string; total: number; coins: number }
 
@@ -21,17 +21,19 @@ export class Banners {
     return this.#shown;
   }
 
-  take(event: GiftPublication | ComboEndPublication): void {
-    const key = event.combo ? `${event.user} ${event.combo.id}` : `${event.user} ${event.position}`;
-    const leavesAt = this.clock.now() + (event.type === "gift" ? BANNER_STAY_MS : BANNER_ENDED_STAY_MS);
+  /** A gift, the end of a combo, or a combo that runs already when the user comes in. */
+  take(event: GiftPublication | ComboEndPublication | ({ type: "running" } & RunningCombo)): void {
+    const key = `${event.user} ${event.type === "running" ? event.combo.id : event.combo?.id ?? event.position}`;
+    const leavesAt = this.clock.now() + (event.type === "combo_end" ? BANNER_ENDED_STAY_MS : BANNER_STAY_MS);
     const known = [...this.#shown, ...this.#waiting].find((banner) => banner.key === key);
     if (known) {
       const total = Math.max(known.total, event.combo?.total ?? 0);
       const coins = known.coins + (event.type === "gift" ? event.coins : 0);
       this.#replace({ ...known, total, coins, leavesAt });
-    } else if (event.type === "gift") {
-      const total = event.combo?.total ?? event.count;
-      this.#waiting.push({ key, user: event.user, gift: event.gift, total, coins: event.coins, leavesAt });
+    } else if (event.type !== "combo_end") {
+      const total = event.type === "running" ? event.combo.total : event.combo?.total ?? event.count;
+      const coins = event.type === "gift" ? event.coins : 0;
+      this.#waiting.push({ key, user: event.user, gift: event.gift, total, coins, leavesAt });
     }
     this.#arrange();
   }

@@ -10,9 +10,9 @@ import type { Session } from "./session";
 /** What the house needs of the session. */
 type Host = Pick<Session, "user" | "clock" | "outbox" | "refused">;
 
-/** The refusals of one who wants to come in. */
-const BANNED = 460;
-const KICKED = 461;
+/** Codes of an ended subscription, and of the refusal of one who wants to come in (docs/protocol.md). */
+const BANNED: readonly number[] = [2_101, 460];
+const KICKED: readonly number[] = [2_100, 461];
 
 /** Why the user is not in the room. */
 export type Out = { why: "kicked" | "banned" | "other"; words: string };
@@ -51,7 +51,7 @@ export class House {
 
   /** Not in the room any more, or not let in: the code of the unsubscription or of the refusal, and its words. */
   sentOut(code: number, reason: string): void {
-    const why = code === BANNED ? "banned" : code === KICKED ? "kicked" : this.#sentAway ?? "other";
+    const why = BANNED.includes(code) ? "banned" : KICKED.includes(code) ? "kicked" : this.#sentAway ?? "other";
     this.#out.value = { why, words: reason || `${code}` };
   }
 

@@ -60,9 +60,11 @@ export type Publication =
   | RoomEvent | CountersPublication | EnteredPublication | HeartsPublication | BalancePublication | BoardPublication;
 
 export interface LiveInfo { session: number; title: string; since: number }
+/** A combo that runs while somebody comes in. */
+export interface RunningCombo { user: string; gift: string; combo: ComboStep }
 export interface RoomInfo {
   room: string; live: LiveInfo | null; viewers: number; likes?: number; tickets: number; recent: RoomEvent[]; top: BoardEntry[];
-  pinned?: string | { text: string; by: string } | null; slow_mode?: number; followers_only?: boolean; moderators?: string[];
+  combos?: RunningCombo[]; pinned?: string | null; slow_mode?: number; followers_only?: boolean; moderators?: string[];
   /** Only in the answer to a subscription. */
   you?: { role?: Role | "viewer" | null; muted_until?: number | null };
 }

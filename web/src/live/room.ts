@@ -165,7 +165,8 @@ export class Room {
       this.#show(info);
       // What was recovered follows as publications, in order; the snapshot would overtake it.
       if (!context.recovered) this.#feed.snapshot(info.recent);
-    } else {
+      for (const combo of info.combos ?? []) this.#banners.take({ type: "running", ...combo });
+    } else if (!context.recovered) {
       void this.#readInfo();
     }
     this.#paint();

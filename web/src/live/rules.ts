@@ -22,7 +22,6 @@ export const NO_RULES: Rules = {
 
 /** The rules as the snapshot has them; what it does not tell of people is kept from before. */
 export function rulesFrom(info: RoomInfo, before: Rules, user: string): Rules {
-  const pinned = typeof info.pinned === "string" ? info.pinned : info.pinned?.text;
   const until = info.you?.muted_until ?? undefined;
   const muted = new Map(before.muted);
   if (info.you) {
@@ -31,7 +30,7 @@ export function rulesFrom(info: RoomInfo, before: Rules, user: string): Rules {
   }
   return {
     ...before,
-    pinned: pinned || undefined,
+    pinned: info.pinned || undefined,
     slowModeSeconds: info.slow_mode ?? 0,
     followersOnly: info.followers_only ?? false,
     moderators: new Set(info.moderators),

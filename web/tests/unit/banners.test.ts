@@ -50,3 +50,10 @@ test("a_flood_keeps_the_banners_that_are_worth_most_and_the_queue_short", async 
   assert.ok(seen.size <= BANNERS_SHOWN_MAX + BANNERS_WAITING_MAX);
   assert.equal(banners.shown.length, 0);
 });
+
+test("a_newcomer_sees_the_combos_that_run_and_they_grow_on", () => {
+  const { banners } = setUp();
+  banners.take({ type: "running", user: "ann", gift: "heart", combo: { id: "c", total: 90 } });
+  banners.take(gift({ position: 2, combo: { id: "c", total: 95 }, coins: 5 }));
+  assert.deepEqual(banners.shown.map(({ user, total, coins }) => [user, total, coins]), [["ann", 95, 5]]);
+});

@@ -73,6 +73,15 @@ test("a_room_that_could_not_be_recovered_reads_the_snapshot_again", async () => 
   assert.deepEqual([room.live.value, room.viewers.value], [null, 9]);
 });
 
+test("a_recovered_room_comes_without_a_snapshot_and_asks_for_none", async () => {
+  const { server, subscribed, published, positions } = setUp();
+  subscribed({ data: info([chat(3)]) });
+  subscribed({ wasRecovering: true, recovered: true });
+  published(chat(4));
+  assert.deepEqual(await positions(), [3, 4]);
+  assert.equal(server.sent.filter(({ method }) => method === "room.info").length, 0);
+});
+
 test("another_epoch_is_another_journal_and_starts_the_story_anew", async () => {
   const { subscribed, positions } = setUp();
   subscribed({ data: info([chat(900)]) });
@@ -195,9 +204,11 @@ test("who_is_sent_out_knows_why_and_may_come_back", () => {
   assert.equal(why(), undefined);
   left(460, "you are banned from this room");
   assert.equal(why(), "banned");
-  subscribed({ data: info([]) });
-  left(2_000, "unsubscribed");
-  assert.equal(why(), "other");
+  for (const [code, expected] of [[2_100, "kicked"], [2_101, "banned"], [461, "kicked"], [2_000, "other"]] as const) {
+    subscribed({ data: info([]) });
+    left(code, "unsubscribed");
+    assert.equal(why(), expected);
+  }
 });
 
 test("slow_mode_counts_from_the_accepted_message_and_not_for_those_in_charge", async () => {
