@@ -70,7 +70,6 @@ pub struct Crowd {
     people: JoinSet<()>,
     phase: watch::Sender<Phase>,
     cut: watch::Sender<u64>,
-    began: Instant,
     storms: Vec<Storm>,
 }
 
@@ -100,7 +99,6 @@ impl Crowd {
             people,
             phase,
             cut,
-            began: Instant::now(),
             storms: Vec::new(),
         }
     }
@@ -111,9 +109,9 @@ impl Crowd {
         let Some(length) = script.length else {
             return std::future::pending().await;
         };
-        let end = self.began + length;
+        let end = self.stage.began + length;
         for storm in 1..=script.storms {
-            let at = self.began + length * storm / (script.storms + 1);
+            let at = self.stage.began + length * storm / (script.storms + 1);
             tokio::time::sleep_until(at.into()).await;
             self.storm().await;
         }
@@ -164,7 +162,7 @@ impl Crowd {
 
     /// Ends the evening: commands under way are answered, books and purses compared, everybody goes home.
     pub async fn end(mut self) -> Report {
-        let seconds = self.began.elapsed().as_secs_f64();
+        let seconds = self.stage.began.elapsed().as_secs_f64();
         let script = self.stage.plan.script.clone();
         self.go_to(Phase::LastRound);
         self.all_done(&self.stage.viewers_done, script.viewers).await;

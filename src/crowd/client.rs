@@ -90,9 +90,11 @@ impl Client {
             .context("the server does not answer in time")??;
         let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
         let pending = Pending::default();
+        let connection = manner.watcher.as_ref().map_or(0, |watcher| watcher.begin());
         let ears = Ears {
             pending: pending.clone(),
             manner,
+            connection,
         };
         let task = tokio::spawn(ears.run(socket, queue)).abort_handle();
         let client = Self {
@@ -213,6 +215,8 @@ async fn open(server: &str, source: Option<Ipv4Addr>) -> Result<Socket> {
 struct Ears {
     pending: Pending,
     manner: Manner,
+    /// As the watcher counts.
+    connection: u64,
 }
 
 impl Ears {
@@ -250,10 +254,10 @@ impl Ears {
                 break;
             }
         }
-        queue.close();
         if let Some(watcher) = &self.manner.watcher {
-            watcher.lost();
+            watcher.lost(self.connection);
         }
+        queue.close();
         // Nobody will answer any more: those who wait are told by their senders' end.
         self.pending.lock().clear();
     }
@@ -299,7 +303,7 @@ impl Ears {
         let Some(push) = &reply.push else {
             // Before whoever asked goes on: what comes next in this frame is already live.
             if let (Some(subscribed), Some(watcher)) = (&reply.subscribe, watcher) {
-                watcher.subscribed(subscribed);
+                watcher.subscribed(self.connection, subscribed);
             }
             self.answer(reply);
             return None;
@@ -307,7 +311,7 @@ impl Ears {
         let here = watcher.filter(|watcher| watcher.is_of(push));
         if let Some(publication) = &push.publication {
             match here {
-                Some(watcher) => watcher.published(publication),
+                Some(watcher) => watcher.published(self.connection, publication),
                 None => self.manner.tally.heard(&publication.data.kind),
             }
         }
@@ -316,7 +320,7 @@ impl Ears {
             watcher.left();
             return None;
         }
-        watcher.lost();
+        watcher.lost(self.connection);
         Some(json!({ "id": AGAIN_ID, "subscribe": watcher.request() }).to_string())
     }
 

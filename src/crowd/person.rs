@@ -152,7 +152,8 @@ impl Person {
     /// The connection is gone or let go.
     pub fn lose(&mut self) {
         if self.client.take().is_some() {
-            self.watcher.lost();
+            // What the old connection has still to say is not heard any more.
+            self.watcher.begin();
             self.stage
                 .tally
                 .connected

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -43,6 +44,7 @@ pub(super) struct Stage {
     pub plan: Plan,
     pub tally: Arc<Tally>,
     pub dev: Dev,
+    pub began: Instant,
     pub phase: watch::Receiver<Phase>,
     pub cut: watch::Receiver<u64>,
     /// People that have compared their purses, by the phase in which they did.
@@ -78,6 +80,7 @@ impl Stage {
             },
             plan,
             tally,
+            began: Instant::now(),
             phase,
             cut,
             viewers_done: AtomicU64::new(0),

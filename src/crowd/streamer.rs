@@ -13,8 +13,9 @@ use crate::crowd::person::Person;
 use crate::crowd::stage::{Phase, Stage};
 
 const ACTS_EVERY: Duration = Duration::from_secs(12);
-/// Between two sanctions, while there are trolls.
-const SANCTIONS_EVERY: Duration = Duration::from_millis(700);
+/// Which part of a scene the trolls have for themselves, and within which part they are dealt with.
+const TROLLS_FREE: f64 = 0.45;
+const TROLLS_SANCTIONED: f64 = 0.3;
 const SLOW_MODE: Duration = Duration::from_secs(6);
 const SLOW_MODE_SECONDS: u32 = 3;
 /// Until the end of any scene.
@@ -53,16 +54,19 @@ pub(super) async fn streamer(stage: Arc<Stage>, n: usize) {
 
 async fn perform(me: &mut Person, n: usize) {
     let mut trolls = trolls_of(me, n);
-    let pace = if trolls.is_empty() {
-        ACTS_EVERY
-    } else {
-        SANCTIONS_EVERY
-    };
-    while me.pause(pace).await {
-        if let Some(troll) = trolls.pop() {
+    if let Some(length) = me.stage.plan.script.length.filter(|_| !trolls.is_empty()) {
+        // First they have their fun; then one after the other, so that some are out for a while.
+        let patience = length
+            .mul_f64(TROLLS_FREE)
+            .saturating_sub(me.stage.began.elapsed());
+        me.sleep(patience).await;
+        let pace = length.mul_f64(TROLLS_SANCTIONED) / u32::try_from(trolls.len()).unwrap_or(u32::MAX);
+        while let Some(troll) = trolls.pop() {
             sanction(me, troll, trolls.len()).await;
-            continue;
+            me.sleep(pace).await;
         }
+    }
+    while me.pause(ACTS_EVERY).await {
         match fastrand::u32(..10) {
             0 => {
                 let text = NOTICES[fastrand::usize(..NOTICES.len())];

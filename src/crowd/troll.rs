@@ -14,6 +14,8 @@ use crate::crowd::stage::{Phase, Stage};
 use crate::crowd::viewer::{code, give};
 use crate::crowd::{Client, cast};
 
+/// Kinds of deeds.
+const DEEDS: usize = 9;
 const DEEDS_EVERY: Duration = Duration::from_millis(1_500);
 /// Chat messages of one flood.
 const FLOOD: usize = 25;
@@ -33,9 +35,13 @@ pub(super) async fn troll(stage: Arc<Stage>, n: usize) {
         false,
     );
     me.open_purse().await;
-    while me.pause(DEEDS_EVERY).await {
+    for turn in n.. {
+        if !me.pause(DEEDS_EVERY).await {
+            break;
+        }
         let Some(client) = me.client().await else { break };
-        match fastrand::u32(..9) {
+        // In turn, each troll from another deed on: a short scene has them all.
+        match turn % DEEDS {
             0 => flood(&mut me, &client).await,
             1 => shout(&mut me, &client).await,
             2 => forbidden(&me, &client).await,

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::crowd::books::{Cursor, Fault, RoomBook};
+use crate::crowd::books::{Fault, RoomBook, SeatNumber};
 use crate::crowd::tally::{Tally, add};
 use crate::crowd::wire::{Publication, Push, Subscribed};
 
@@ -22,6 +22,7 @@ pub(super) struct Watcher {
     person: String,
     channel: String,
     book: Arc<RoomBook>,
+    seat: SeatNumber,
     tally: Arc<Tally>,
     /// Whether what it hears tells how fast the server is: not for who turns deaf on purpose.
     keeps_time: bool,
@@ -32,12 +33,11 @@ pub(super) struct Watcher {
 struct Place {
     /// None before the first entrance, and after one was left for good.
     epoch: Option<String>,
-    /// The last position that is known.
-    offset: u64,
-    cursor: Cursor,
     /// The channel's number on this connection; 0 where it goes by its name.
     number: u64,
     inside: bool,
+    /// Counts connections: what an older one still had to say is not heard any more.
+    connection: u64,
     /// What was written before this time was recovered: it says nothing about how fast the server is.
     live_since_ms: u64,
 }
@@ -49,6 +49,7 @@ impl Watcher {
             keeps_time,
             person: person.to_owned(),
             channel: format!("room:{room}"),
+            seat: book.sit(),
             book,
             tally,
             place: Mutex::default(),
@@ -60,7 +61,7 @@ impl Watcher {
         let place = self.place.lock();
         match &place.epoch {
             Some(epoch) => {
-                json!({ "channel": self.channel, "flag": COMPACTION, "recover": true, "epoch": epoch, "offset": place.offset })
+                json!({ "channel": self.channel, "flag": COMPACTION, "recover": true, "epoch": epoch, "offset": self.book.known(self.seat) })
             }
             None => json!({ "channel": self.channel, "flag": COMPACTION }),
         }
@@ -71,19 +72,37 @@ impl Watcher {
         self.place.lock().inside
     }
 
-    /// The connection is gone; what comes meanwhile is asked for later.
-    pub fn lost(&self) {
-        self.place.lock().inside = false;
+    /// A new connection begins; it names itself by this number from now on.
+    pub fn begin(&self) -> u64 {
+        let mut place = self.place.lock();
+        place.connection += 1;
+        place.inside = false;
+        place.connection
+    }
+
+    /// This connection is gone, or its subscription is to be made again; what comes meanwhile is asked for later.
+    pub fn lost(&self, connection: u64) {
+        let mut place = self.place.lock();
+        if place.connection == connection {
+            place.inside = false;
+        }
     }
 
     /// Left on purpose or sent out: the next entrance begins anew.
     pub fn left(&self) {
-        *self.place.lock() = Place::default();
+        let mut place = self.place.lock();
+        *place = Place {
+            connection: place.connection,
+            ..Place::default()
+        };
     }
 
     /// In the room (again).
-    pub fn subscribed(&self, answer: &Subscribed<'_>) {
+    pub fn subscribed(&self, connection: u64, answer: &Subscribed<'_>) {
         let mut place = self.place.lock();
+        if place.connection != connection {
+            return;
+        }
         place.inside = true;
         place.number = answer.id;
         place.live_since_ms = unix_ms();
@@ -94,7 +113,7 @@ impl Watcher {
                 answer.publications.len() as u64,
             );
             for publication in &answer.publications {
-                self.take(&mut place, publication);
+                self.take(&place, publication);
             }
             return;
         }
@@ -102,13 +121,14 @@ impl Watcher {
             add(&self.tally.not_recovered, 1);
             let words = format!(
                 "{} was not recovered in {} from {}",
-                self.person, self.channel, place.offset
+                self.person,
+                self.channel,
+                self.book.known(self.seat)
             );
             self.tally.violations.add(words);
         }
         place.epoch = Some(answer.epoch.clone().into_owned());
-        place.offset = answer.offset;
-        place.cursor = self.book.enter(answer.offset);
+        self.book.enter(self.seat, answer.offset);
     }
 
     /// Whether a push is of this room.
@@ -118,11 +138,14 @@ impl Watcher {
     }
 
     /// Something was published here.
-    pub fn published(&self, publication: &Publication<'_>) {
-        self.take(&mut self.place.lock(), publication);
+    pub fn published(&self, connection: u64, publication: &Publication<'_>) {
+        let place = self.place.lock();
+        if place.connection == connection {
+            self.take(&place, publication);
+        }
     }
 
-    fn take(&self, place: &mut Place, publication: &Publication<'_>) {
+    fn take(&self, place: &Place, publication: &Publication<'_>) {
         let data = &publication.data;
         self.tally.heard(&data.kind);
         let lost = [data.skipped.ephemeral, data.skipped.state, data.skipped.chat];
@@ -139,8 +162,7 @@ impl Watcher {
             self.tally
                 .broadcast(Duration::from_millis(unix_ms().saturating_sub(data.time)));
         }
-        let seen = self.book.see(&mut place.cursor, place.offset, position);
-        place.offset = place.offset.max(position);
+        let seen = self.book.see(self.seat, position);
         if let Err(fault) = seen {
             let (person, channel) = (&self.person, &self.channel);
             self.tally.violations.add(match fault {
@@ -150,8 +172,8 @@ impl Watcher {
                         "{person} missed {count} publications in {channel}, from {first}, before {position}"
                     )
                 }
-                Fault::OthersMissed => {
-                    format!("{person} saw {position} in {channel}, which others have missed")
+                Fault::OthersMissed { count } => {
+                    format!("{person} saw {position} in {channel}, which {count} others have missed")
                 }
             });
         }
@@ -159,11 +181,10 @@ impl Watcher {
 
     /// The first position that others have seen and this person has not; none for who is not in the room.
     pub fn behind(&self) -> Option<u64> {
-        let place = self.place.lock();
-        if !place.inside {
+        if !self.is_inside() {
             return None;
         }
-        self.book.next_for(place.cursor, place.offset)
+        self.book.next_for(self.seat)
     }
 
     /// At the end: says so if something did not come.
@@ -202,13 +223,13 @@ mod tests {
     impl Seat {
         fn enter(&self, answer: &str) {
             self.watcher
-                .subscribed(&serde_json::from_str(answer).expect("a subscription"));
+                .subscribed(0, &serde_json::from_str(answer).expect("a subscription"));
         }
         fn hear(&self, positions: &[u64]) {
             for offset in positions {
                 let text = format!(r#"{{"offset":{offset},"data":{{"type":"chat","time":1}}}}"#);
                 self.watcher
-                    .published(&serde_json::from_str(&text).expect("a publication"));
+                    .published(0, &serde_json::from_str(&text).expect("a publication"));
             }
         }
         fn faults(&self) -> Vec<String> {
@@ -242,7 +263,7 @@ mod tests {
             seat.enter(r#"{"epoch":"e","offset":2}"#);
             seat.hear(&[3]);
         }
-        ann.watcher.lost();
+        ann.watcher.lost(0);
         bo.hear(&[5, 8]);
         assert_eq!(ann.watcher.behind(), None);
         let request = ann.watcher.request();
@@ -268,6 +289,20 @@ mod tests {
         assert_eq!(ann.faults().len(), 0);
         ann.enter(r#"{"epoch":"e","offset":40,"was_recovering":true}"#);
         assert_eq!(ann.faults(), ["ann was not recovered in room:star from 9"]);
+    }
+
+    #[test]
+    fn what_an_older_connection_had_to_say_is_not_heard() {
+        let [ann, _] = seats();
+        ann.enter(r#"{"epoch":"e","offset":2}"#);
+        let newer = ann.watcher.begin();
+        ann.hear(&[3]);
+        let recovered = r#"{"epoch":"e","offset":2,"was_recovering":true,"recovered":true,"publications":[{"offset":3,"data":{}}]}"#;
+        ann.watcher
+            .subscribed(newer, &serde_json::from_str(recovered).expect("a subscription"));
+        ann.watcher.lost(0);
+        assert!(ann.watcher.is_inside());
+        assert_eq!(ann.faults(), Vec::<String>::new());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod support;
 
 mod client;
+mod crowd;
 mod directories;
 mod events_doc;
 mod full_disk;
