@@ -38,7 +38,8 @@ pub struct Config {
     /// Browser origins that may connect besides the host they connect to, each as `scheme://host[:port]`; `None` allows
     /// all. A request without an `Origin` header (every SDK outside a browser) is always allowed.
     pub allowed_origins: Option<Vec<String>>,
-    /// How long a peer may take to send the head of its request, from its first byte to its last, before it is dropped.
+    /// How long a peer may take to send the head of its request, before it is dropped. At
+    /// least a second: the HTTP server looks at the clock twice in one.
     pub handshake_within: Duration,
     /// See [`limits::CONNECTIONS_PER_ADDRESS_MAX`].
     pub connections_per_address_max: u32,

@@ -1,6 +1,6 @@
-//! `cargo xtask sim` and `crash`: the same harnesses as in `test`, for longer and optimised.
+//! `cargo xtask sim`, `crash` and `flood`: the same harnesses as in `test`, for longer and optimised.
 //!
-//! The harnesses are the test programs `sim` and `crash`; they are told what to do by variables and print the seed
+//! The harnesses are the test programs `sim` and `crash`, and the floods among the gateway's tests; they are told what to do by variables and print the seed
 //! that repeats a finding.
 
 use std::process::ExitCode;
@@ -29,6 +29,23 @@ pub(crate) fn crash(places: &Places, args: &[String]) -> Result<ExitCode, Failur
     let line = Line::new("cargo test --release --locked --test crash -- --nocapture")
         .env("CRASH_KILLS", kills.unwrap_or(CRASH_KILLS).to_string());
     line.run(&places.root).map(|()| ExitCode::SUCCESS)
+}
+
+/// `flood`: against the conformance example in a process of its own, so that its memory can be seen and the descriptors
+/// suffice.
+pub(crate) fn flood(places: &Places, args: &[String]) -> Result<ExitCode, Failure> {
+    let [] = numbers(args, [])?;
+    Line::new("cargo build --release --locked -p livehouse-gateway --example conformance")
+        .run(&places.root)?;
+    let server = places.target.join("release/examples/conformance");
+    // One after the other: each is a flood for the whole machine.
+    let line =
+        "cargo test --release --locked -p livehouse-gateway --test it -- floods --nocapture --test-threads 1";
+    Line::new(line)
+        .env("FLOOD", "full")
+        .env("FLOOD_SERVER", server.display().to_string())
+        .run(&places.root)
+        .map(|()| ExitCode::SUCCESS)
 }
 
 /// The numbers behind the given flags, `--flag N` or `--flag=N`; anything else is refused.

@@ -60,7 +60,10 @@ async fn an_rpc_is_answered_with_its_data_its_error_or_the_door() {
 
 #[tokio::test]
 async fn a_thousand_pipelined_calls_are_each_answered_once() {
-    let (_stage, server) = server(Config::default());
+    let (_stage, server) = server(Config {
+        commands_per_second_max: 0,
+        ..Config::default()
+    });
     let (mut raw, _) = Raw::connected(&server, "a").await;
     let calls = (2..1_002u32).map(|id| json!({"id": id, "rpc": {"method": "echo", "data": id}}).to_string());
     raw.send(&calls.collect::<Vec<_>>().join("\n")).await;

@@ -5,6 +5,9 @@
 #[allow(unreachable_pub, dead_code)]
 mod memory;
 
+mod door;
+mod emulation;
+mod floods;
 mod flow;
 mod handshake;
 mod malformed;

@@ -72,6 +72,46 @@ impl Drop for Server {
     }
 }
 
+/// The conformance example as a process of its own; killed when dropped.
+pub(crate) struct Child {
+    child: std::process::Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Child {
+    /// `None` = the environment names none.
+    pub(crate) fn from_environment() -> Option<Self> {
+        let binary = std::env::var_os("FLOOD_SERVER")?;
+        let mut child = std::process::Command::new(binary)
+            .args(["--profile", "js", "--port", "0"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("piped");
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line)
+            .expect("it says something");
+        let address = line
+            .trim()
+            .trim_start_matches("listening on ")
+            .parse()
+            .expect("an address");
+        Some(Self { child, address })
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// How a client's connection ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed {
@@ -126,6 +166,27 @@ impl Raw {
             .await;
         let reply = raw.next().await;
         (raw, reply)
+    }
+
+    /// The same at an address, whoever listens there.
+    pub(crate) async fn connected_at(address: SocketAddr, token: &str) -> (Self, Value) {
+        let stream = TcpStream::connect(address).await.expect("connected");
+        let url = format!("ws://{address}{}", ws::PATH);
+        let (socket, _) = tokio_tungstenite::client_async(url, stream)
+            .await
+            .expect("upgraded");
+        let mut raw = Self {
+            socket,
+            waiting: Default::default(),
+        };
+        let connect = serde_json::json!({"id": 1, "connect": {"token": token}});
+        let reply = raw.ask(connect).await;
+        (raw, reply)
+    }
+
+    /// The bytes below.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
     }
 
     pub(crate) async fn send(&mut self, text: &str) {
