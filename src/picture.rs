@@ -45,8 +45,8 @@ struct Picture {
     /// The newest that was shown in the room when it was made.
     newest: Option<Position>,
     json: Bytes,
-    /// Oldest first. Kept, so that only new ones have to be read from the journal.
-    chats: VecDeque<(Position, Box<RawValue>)>,
+    /// By offset, oldest first. Kept, so that only new ones have to be read from the journal.
+    chats: VecDeque<(u64, Box<RawValue>)>,
 }
 
 /// What everybody sees.
@@ -195,15 +195,14 @@ impl Picture {
 
     /// Brings the chats up to these positions, which ascend.
     async fn read_chats(&mut self, platform: &Platform, wanted: &[Position]) -> Result<(), Failure> {
-        let known = self.chats.back().map(|(position, _)| *position);
-        let new = wanted.partition_point(|position| Some(*position) <= known);
-        let read = platform.feed.read(&wanted[new..]).await?;
-        for (position, publication) in wanted[new..].iter().zip(read) {
+        let known = self.chats.back().map_or(0, |(offset, _)| *offset);
+        let new = wanted.partition_point(|position| position.sequence <= known);
+        for publication in platform.feed.read(&wanted[new..]).await? {
             let chat = serde_json::from_slice(&publication.data).map_err(|error| {
                 tracing::error!("a publication is not JSON: {error}");
                 Failure::Internal
             })?;
-            self.chats.push_back((*position, chat));
+            self.chats.push_back((publication.offset.unwrap_or(known), chat));
         }
         let too_many = self.chats.len().saturating_sub(RECENT_CHATS_MAX);
         self.chats.drain(..too_many);
