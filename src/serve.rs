@@ -86,6 +86,7 @@ pub fn utc_offset(config: &Config) -> Result<UtcOffset> {
 impl Server {
     /// Opens the journal, brings the views up to it, and listens. Must be called on a thread of an actix system.
     pub async fn start(config: &Config, dev: Option<Dev>) -> Result<Self> {
+        allow_sockets(config.gateway.connections_max);
         let verifier = Verifier::new(&config.token)?;
         let certificates = match config.tls.files()? {
             Some((certificate, key)) => Some(Certificates::load(certificate, key)?),
@@ -209,6 +210,18 @@ impl Server {
         }
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Systems start a process with few open files; beyond them nobody could come in, and nothing would say why.
+fn allow_sockets(wanted: usize) {
+    let allowed = crate::crowd::allow_sockets(wanted);
+    if allowed < wanted {
+        tracing::info!(
+            allowed,
+            wanted,
+            "the system allows fewer open files than gateway.connections_max"
+        );
     }
 }
 

@@ -165,7 +165,9 @@ impl Session {
     /// many commands into one frame.
     pub(crate) fn flush(&mut self) {
         if !self.batch.is_empty() && !matches!(self.phase, Phase::Closed) {
-            self.effects.push_back(Effect::Send(self.batch.split().freeze()));
+            // Not split off: what is left would keep the whole buffer alive in an idle connection.
+            let batch = std::mem::take(&mut self.batch);
+            self.effects.push_back(Effect::Send(batch.freeze()));
         }
     }
 
