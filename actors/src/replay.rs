@@ -18,6 +18,8 @@ pub(crate) struct Replayed<A> {
     pub(crate) snapshot_version: u64,
     pub(crate) last: Position,
     pub(crate) recorded_at_ms: i64,
+    /// The latest time in it: a snapshot holds the actor's own, which the records behind it may lie before.
+    pub(crate) now_ms: i64,
 }
 
 /// The durable state of the actor `key`. With `drain`, appends that may still be queued are waited for first.
@@ -39,6 +41,7 @@ pub(crate) async fn replay<A: Kind>(
         snapshot_version: 0,
         last: Position::start(0),
         recorded_at_ms: 0,
+        now_ms: 0,
     };
     let mut replayed = from_snapshot(&house, &stream).await?.unwrap_or(fresh);
     house.stats.replays.add_one();
@@ -77,6 +80,7 @@ fn fold<A: Kind>(mut replayed: Replayed<A>, page: &[Record]) -> Result<Replayed<
         replayed.version = record.version;
         replayed.last = record.position;
         replayed.recorded_at_ms = record.recorded_at_ms;
+        replayed.now_ms = replayed.now_ms.max(record.recorded_at_ms);
     }
     Ok(replayed)
 }
@@ -103,6 +107,7 @@ async fn from_snapshot<A: Kind>(house: &House, stream: &StreamId) -> Result<Opti
         snapshot_version: version,
         last,
         recorded_at_ms,
+        now_ms: recorded_at_ms,
     }))
 }
 

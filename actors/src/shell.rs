@@ -264,6 +264,7 @@ impl<A: Kind> Shell<A> {
             snapshot_version,
             last,
             recorded_at_ms,
+            now_ms,
         } = replayed;
         if let Some(notice) = state.standing(&self.key) {
             notice.publish(self.house());
@@ -274,7 +275,7 @@ impl<A: Kind> Shell<A> {
             last,
             recorded_at_ms,
         ));
-        self.now_ms = self.now_ms.max(recorded_at_ms);
+        self.now_ms = self.now_ms.max(now_ms);
         (self.version, self.snapshot_version, self.state) = (version, snapshot_version, Some(state));
         self.drain = false;
     }

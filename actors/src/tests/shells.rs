@@ -398,6 +398,24 @@ fn time_never_goes_back_between_two_decisions() {
 }
 
 #[test]
+fn time_never_goes_back_behind_a_snapshot_either() {
+    let world = World::new();
+    world.journal.set_now_ms(2_000);
+    world.wait(100_000);
+    let mut ann = rich_ann(&world);
+    ann.shell.save_snapshot();
+    let seen = ann.shell.seen_ms();
+    // The clock is set back: the records behind the snapshot are of an earlier time than what is in it.
+    world.wait(-50_000);
+    let mut ann: Ann = world.actor("ann");
+    _ = ann.ask("a", grant(1));
+    let mut ann: Ann = world.actor("ann");
+    _ = ann.ask("b", grant(1));
+    assert_eq!(ann.house.stats().replayed_records.get(), 1, "the snapshot was read");
+    assert_eq!(ann.shell.seen_ms(), seen);
+}
+
+#[test]
 fn a_state_is_told_when_it_is_durable() {
     let world = World::new();
     let mut ann = rich_ann(&world);
