@@ -106,11 +106,14 @@ async fn respond(
     wire.flush().await
 }
 
-/// A place for a socket and who is at its other end, or the answer to who gets none.
+/// What one who gets no socket is answered: the head and the body.
+type Refusal = (Response<()>, String);
+
+/// A place for a socket and who is at its other end.
 fn admit<B: Backend>(
     gateway: &Gateway<B>,
     head: &RequestHead,
-) -> Result<(Pass<B>, Option<SocketAddr>), (Response<()>, String)> {
+) -> Result<(Pass<B>, Option<SocketAddr>), Refusal> {
     let refuse = |status, header: Option<(HeaderName, HeaderValue)>, body: &str| {
         let mut response = Response::new(status).drop_body();
         response
