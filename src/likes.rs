@@ -46,6 +46,14 @@ struct Liked {
     liked_ms: i64,
 }
 
+/// Likes on their way to one room's journal.
+#[derive(Debug)]
+struct Taken {
+    room: RoomId,
+    session: SessionNumber,
+    likes: u64,
+}
+
 /// What was tapped since hearts were shown last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hearts {
@@ -120,43 +128,61 @@ impl Likes {
         taken
     }
 
-    /// Hands what was tapped to the rooms, and waits until it is journalled.
+    /// Hands all that waits to the rooms, and waits until it is journalled.
     pub async fn journal(&self, rooms: &Commands) {
-        let commands = self
-            .take_waiting()
-            .into_iter()
-            .map(|(room, session, likes)| async move {
-                let count = Command::CountLikes { session, likes };
-                let outcome = rooms.room(&room, Request::of_system("likes"), count).await;
-                self.journalled(&room, session, outcome.map(|accepted| accepted.answer));
-            });
+        self.hand_over(rooms, self.take_waiting(|_| true)).await;
+    }
+
+    /// The same, but rooms of which some are still on their way are left for the next time: a slow journal is not
+    /// given more and more.
+    pub async fn journal_in_turn(&self, rooms: &Commands) {
+        self.hand_over(rooms, self.take_waiting(|liked| liked.under_way == 0))
+            .await;
+    }
+
+    async fn hand_over(&self, rooms: &Commands, taken: Vec<Taken>) {
+        let commands = taken.into_iter().map(|taken| async move {
+            let Taken {
+                ref room,
+                session,
+                likes,
+            } = taken;
+            let count = Command::CountLikes { session, likes };
+            let outcome = rooms.room(room, Request::of_system("likes"), count).await;
+            self.journalled(&taken, outcome.map(|accepted| accepted.answer));
+        });
         join_all(commands).await;
     }
 
-    /// What was tapped in rooms of which nothing is on its way.
-    fn take_waiting(&self) -> Vec<(RoomId, SessionNumber, u64)> {
+    fn take_waiting(&self, of: impl Fn(&Liked) -> bool) -> Vec<Taken> {
         let mut taken = Vec::new();
         for mut liked in self.rooms.iter_mut() {
-            if liked.waiting > 0 && liked.under_way == 0 {
-                liked.under_way = std::mem::take(&mut liked.waiting);
-                taken.push((liked.key().clone(), liked.session, liked.under_way));
+            if liked.waiting > 0 && of(&liked) {
+                let likes = std::mem::take(&mut liked.waiting);
+                liked.under_way += likes;
+                taken.push(Taken {
+                    room: liked.key().clone(),
+                    session: liked.session,
+                    likes,
+                });
             }
         }
         taken
     }
 
-    fn journalled(&self, room: &RoomId, session: SessionNumber, outcome: Result<Answer, Failure>) {
-        let Some(mut liked) = self.rooms.get_mut(room).filter(|liked| liked.session == session) else {
+    fn journalled(&self, taken: &Taken, outcome: Result<Answer, Failure>) {
+        let liked = self.rooms.get_mut(&taken.room);
+        let Some(mut liked) = liked.filter(|liked| liked.session == taken.session) else {
             return;
         };
-        let likes = std::mem::take(&mut liked.under_way);
+        liked.under_way = liked.under_way.saturating_sub(taken.likes);
         match outcome {
-            Ok(Answer::Liked { total }) => liked.counted = total,
+            Ok(Answer::Liked { total }) => liked.counted = liked.counted.max(total),
             // It did not take place: once more, with what comes meanwhile.
-            Err(Failure::Rejected(_)) => liked.waiting += likes,
+            Err(Failure::Rejected(_)) => liked.waiting += taken.likes,
             // Nobody knows whether it did: rather too few than twice.
             Ok(_) | Err(_) => {
-                self.lost.fetch_add(likes, Relaxed);
+                self.lost.fetch_add(taken.likes, Relaxed);
             }
         }
     }
@@ -225,12 +251,14 @@ mod tests {
         }
 
         fn take(&self) -> Vec<(u32, u64)> {
-            let taken = self.likes.take_waiting().into_iter();
-            taken.map(|(_, session, likes)| (session.0, likes)).collect()
+            let taken = self.likes.take_waiting(|liked| liked.under_way == 0);
+            taken.iter().map(|taken| (taken.session.0, taken.likes)).collect()
         }
 
-        fn journalled(&self, session: u32, outcome: Result<Answer, Failure>) {
-            self.likes.journalled(&self.room, SessionNumber(session), outcome);
+        fn journalled(&self, session: u32, likes: u64, outcome: Result<Answer, Failure>) {
+            let (room, session) = (self.room.clone(), SessionNumber(session));
+            let taken = Taken { room, session, likes };
+            self.likes.journalled(&taken, outcome);
         }
 
         fn lost(&self) -> u64 {
@@ -245,9 +273,15 @@ mod tests {
         assert_eq!(stage.take(), [(1, 5)]);
         assert_eq!(stage.tap(1, 3, 100), 108);
         assert_eq!(stage.take(), [], "the first ones are still on their way");
-        stage.journalled(1, Ok(Answer::Liked { total: 105 }));
+        stage.journalled(1, 5, Ok(Answer::Liked { total: 105 }));
         assert_eq!(stage.tap(1, 1, 105), 109);
         assert_eq!(stage.take(), [(1, 4)]);
+        assert_eq!(stage.tap(1, 2, 105), 111);
+        let rest = stage.likes.take_waiting(|_| true);
+        assert_eq!(rest[0].likes, 2, "who stops waits for nothing");
+        stage.journalled(1, 2, Ok(Answer::Liked { total: 111 }));
+        stage.journalled(1, 4, Ok(Answer::Liked { total: 109 }));
+        assert_eq!(stage.tap(1, 1, 105), 112);
         assert_eq!(stage.lost(), 0);
     }
 
@@ -256,9 +290,9 @@ mod tests {
         let mut stage = Stage::new();
         stage.tap(1, 5, 0);
         stage.take();
-        stage.journalled(1, Err(Rejection::Busy.into()));
+        stage.journalled(1, 5, Err(Rejection::Busy.into()));
         assert_eq!(stage.take(), [(1, 5)]);
-        stage.journalled(1, Err(Failure::Lost));
+        stage.journalled(1, 5, Err(Failure::Lost));
         assert_eq!(stage.take(), []);
         assert_eq!((stage.lost(), stage.tap(1, 2, 0)), (5, 2));
     }
@@ -268,7 +302,7 @@ mod tests {
         let mut stage = Stage::new();
         stage.tap(1, 5, 0);
         assert_eq!(stage.tap(2, 3, 0), 3);
-        stage.journalled(1, Ok(Answer::Liked { total: 99 }));
+        stage.journalled(1, 5, Ok(Answer::Liked { total: 99 }));
         assert_eq!(stage.tap(2, 1, 0), 4);
         assert_eq!(stage.take(), [(2, 4)]);
         assert_eq!(stage.lost(), 5);
@@ -298,7 +332,7 @@ mod tests {
         stage.likes.sweep(IDLE_MS * 9);
         assert!(stage.likes.likers.is_empty());
         assert_eq!(stage.take(), [(1, 5)]);
-        stage.journalled(1, Ok(Answer::Liked { total: 5 }));
+        stage.journalled(1, 5, Ok(Answer::Liked { total: 5 }));
         stage.likes.sweep(IDLE_MS * 9);
         assert!(stage.likes.rooms.is_empty());
     }

@@ -136,7 +136,7 @@ fn tell_room(
 /// They go to the journal while the pulse goes on; rooms of which some are still on their way are left for the next time.
 fn journal_likes(platform: &Arc<Platform>) {
     let platform = platform.clone();
-    tokio::spawn(async move { platform.likes.journal(&platform.actors).await });
+    tokio::spawn(async move { platform.likes.journal_in_turn(&platform.actors).await });
 }
 
 /// Rooms with somebody in them, what they were told last, and how often since it did not change.
