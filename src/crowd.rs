@@ -36,6 +36,7 @@ pub use tally::Tally;
 
 use report::Evening;
 use stage::{Phase, Stage};
+use watcher::Watcher;
 
 /// How often the director looks whether something is done.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -126,12 +127,17 @@ impl Crowd {
         let before = self.tally.connections.load(Ordering::Relaxed);
         self.cut.send_modify(|cuts| *cuts += 1);
         let connections = &self.tally.connections;
-        let all_back = || {
-            connections.load(Ordering::Relaxed) >= before + sockets
-                && self.inside() >= inside
-                && self.nobody_behind()
-        };
-        let back = until(BACK_WITHIN, all_back).await;
+        let all_inside =
+            || connections.load(Ordering::Relaxed) >= before + sockets && self.inside() >= inside;
+        let mut back = until(BACK_WITHIN, all_inside).await;
+        // The evening goes on: complete is who has seen what was there when the last one came in.
+        let marks: Vec<_> = self
+            .watchers()
+            .iter()
+            .map(|watcher| (watcher.clone(), watcher.newest()))
+            .collect();
+        let nobody_behind = || marks.iter().all(|(watcher, newest)| watcher.has_seen(*newest));
+        back = back && until(BACK_WITHIN.saturating_sub(began.elapsed()), nobody_behind).await;
         let all_back_ms = back.then(|| u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
         if all_back_ms.is_none() {
             self.tally.violations.add(format!(
@@ -141,23 +147,21 @@ impl Crowd {
         self.storms.push(Storm { sockets, all_back_ms });
     }
 
+    fn watchers(&self) -> Vec<Arc<Watcher>> {
+        self.stage.watchers.lock().clone()
+    }
+
     /// How many are in their rooms.
     fn inside(&self) -> usize {
-        self.stage
-            .watchers
-            .lock()
+        self.watchers()
             .iter()
             .filter(|watcher| watcher.is_inside())
             .count()
     }
 
-    /// Whether everybody who has a socket is in the room and has seen what the others have.
+    /// Whether everybody who is in the room has seen what the others have.
     fn nobody_behind(&self) -> bool {
-        self.stage
-            .watchers
-            .lock()
-            .iter()
-            .all(|watcher| watcher.behind().is_none())
+        self.watchers().iter().all(|watcher| watcher.behind().is_none())
     }
 
     /// Ends the evening: commands under way are answered, books and purses compared, everybody goes home.
@@ -222,7 +226,7 @@ impl Crowd {
                 self.tally.violations.add(words);
             }
         }
-        for watcher in self.stage.watchers.lock().iter() {
+        for watcher in self.watchers() {
             watcher.check();
         }
     }

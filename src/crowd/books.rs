@@ -144,6 +144,11 @@ impl RoomBook {
             .copied()
     }
 
+    /// The newest position that was seen, 0 before the first.
+    pub fn newest(&self) -> u64 {
+        self.pages.lock().seen.back().copied().unwrap_or(0)
+    }
+
     /// How many positions were seen.
     pub fn len(&self) -> u64 {
         let pages = self.pages.lock();

@@ -187,6 +187,16 @@ impl Watcher {
         self.book.next_for(self.seat)
     }
 
+    /// The newest position that anybody has seen in this person's room.
+    pub fn newest(&self) -> u64 {
+        self.book.newest()
+    }
+
+    /// Whether this person has seen everything up to a position, or is not in the room.
+    pub fn has_seen(&self, position: u64) -> bool {
+        self.book.known(self.seat) >= position || !self.is_inside()
+    }
+
     /// At the end: says so if something did not come.
     pub fn check(&self) {
         if let Some(position) = self.behind() {
