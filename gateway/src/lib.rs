@@ -50,3 +50,7 @@ pub use stats::Stats;
 
 #[cfg(test)]
 mod life_tests;
+
+#[cfg(test)]
+#[path = "../tests/fuzz/mod.rs"]
+mod fuzz;

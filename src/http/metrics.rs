@@ -100,6 +100,11 @@ impl Parts {
         page.counter("sent_bytes", "Payload bytes sent", of(&stats.bytes_sent))?;
         page.counter("publications", "Publications taken", of(&stats.published))?;
         page.counter(
+            "ticks",
+            "Frames made of publications, before they are copied to sockets",
+            of(&stats.ticks),
+        )?;
+        page.counter(
             "deliveries",
             "Copies of publications queued to sockets",
             of(&stats.deliveries),
@@ -114,6 +119,16 @@ impl Parts {
                 ("state", of(&stats.lost_state)),
                 ("durable", of(&stats.lost_durable_subscriptions)),
             ],
+        )?;
+        page.counter(
+            "state_conflated",
+            "Copies of state replaced by newer ones before they were sent",
+            of(&stats.conflated_state),
+        )?;
+        page.counter(
+            "channels_lapsed",
+            "Times a channel said more at once than can wait, so that all its subscribers had to recover",
+            of(&stats.lapsed_channels),
         )?;
         page.counters(
             "closed",

@@ -1,6 +1,7 @@
-//! `cargo xtask sim`, `crash` and `flood`: the same harnesses as in `test`, for longer and optimised.
+//! `cargo xtask sim`, `crash`, `fuzz` and `flood`: the same harnesses as in `test`, for longer and optimised.
 //!
-//! The harnesses are the test programs `sim` and `crash`, and the floods among the gateway's tests; they are told what to do by variables and print the seed
+//! The harnesses are the test programs `sim` and `crash`, and the fuzz tests and floods among the gateway's; they are told
+//! what to do by variables and print the seed
 //! that repeats a finding.
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use crate::process::Line;
 
 const SIM_SEEDS: u64 = 100_000;
 const CRASH_KILLS: u64 = 200;
+const FUZZ_SECONDS: u64 = 600;
 
 /// `sim [--seeds N] [--seed S]`.
 pub(crate) fn sim(places: &Places, args: &[String]) -> Result<ExitCode, Failure> {
@@ -28,6 +30,15 @@ pub(crate) fn crash(places: &Places, args: &[String]) -> Result<ExitCode, Failur
     let [kills] = numbers(args, ["--kills"])?;
     let line = Line::new("cargo test --release --locked --test crash -- --nocapture")
         .env("CRASH_KILLS", kills.unwrap_or(CRASH_KILLS).to_string());
+    line.run(&places.root).map(|()| ExitCode::SUCCESS)
+}
+
+/// `fuzz [--seconds N] [--seed S]`.
+pub(crate) fn fuzz(places: &Places, args: &[String]) -> Result<ExitCode, Failure> {
+    let [seconds, seed] = numbers(args, ["--seconds", "--seed"])?;
+    let line = Line::new("cargo test --release --locked -p livehouse-gateway --lib fuzz:: -- --nocapture")
+        .env("FUZZ_SECONDS", seconds.unwrap_or(FUZZ_SECONDS).to_string())
+        .env("FUZZ_SEED", seed.unwrap_or(1).to_string());
     line.run(&places.root).map(|()| ExitCode::SUCCESS)
 }
 

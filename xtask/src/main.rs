@@ -1,4 +1,4 @@
-//! The project's own chores: `cargo xtask demo`, `test`, `bench`, `sim`, `crash`, `flood`.
+//! The project's own chores: `cargo xtask demo`, `test`, `bench`, `sim`, `crash`, `fuzz`, `flood`.
 //!
 //! It only starts other programs, in the right order, on a machine that may lack some of them. It must never hold a
 //! check of its own (a check is a test), never edit a source file, and never fetch anything but Debian packages, npm
@@ -30,6 +30,8 @@ cargo xtask COMMAND
   sim [--seeds N] [--seed S]
                            the simulation, longer (default 100000 seeds from S on, S = 0)
   crash [--kills N]        kill -9 on the real server, N times (default 200)
+  fuzz [--seconds N] [--seed S]
+                           both codecs and the session, all three at once for so long (default 600)
   flood                    100,000 messages on a socket, 15,000 connections, dribbled handshakes, slow readers
 
 First time here? `cargo xtask demo` to see it, `cargo xtask test --quick` before a commit, `cargo xtask test` before a push.
@@ -82,6 +84,7 @@ fn run(args: &[String]) -> Result<ExitCode, Failure> {
         "bench" => bench::run(&places, rest),
         "sim" => campaign::sim(&places, rest),
         "crash" => campaign::crash(&places, rest),
+        "fuzz" => campaign::fuzz(&places, rest),
         "flood" => campaign::flood(&places, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -173,6 +173,9 @@ impl Session {
 
     /// The hub ended a subscription and has told the client.
     pub(crate) fn unsubscribed(&mut self, channel: &str, why: Unsubscribe) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
         match self.subs.get_mut(channel) {
             Some(Sub::Opening { revoked, .. }) => *revoked = Some(why),
             Some(Sub::Open { .. }) => self.remove_open(channel, Some(why)),
@@ -182,6 +185,9 @@ impl Session {
 
     /// What was held back for a channel was too much and forgotten: it must be read from the stream, from `floor` on.
     pub(crate) fn gap(&mut self, channel: &Arc<str>, floor: u64) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
         if let Some(Sub::Open { serial, .. }) = self.subs.get(channel) {
             let serial = *serial;
             self.call(Call::Recover {
