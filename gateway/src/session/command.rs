@@ -10,7 +10,7 @@ use crate::backend::{Connect, HistoryQuery, Subscribe};
 use crate::error::{Disconnect, Error};
 use crate::limits;
 use crate::protocol::{
-    Command, ConnectRequest, FLAG_COMPACT, FLAG_REJECT_UNRECOVERED, HistoryRequest, Reply, Request,
+    Command, ConnectRequest, FLAG_COMPACT, FLAG_REJECT_UNRECOVERED, Format, HistoryRequest, Reply, Request,
     SubscribeRequest, is_json,
 };
 use crate::publication::StreamPosition;
@@ -142,7 +142,8 @@ impl Session {
             channel,
             request: call,
             reject_unrecovered,
-            compact: request.flag & FLAG_COMPACT != 0,
+            // The published JavaScript SDK cannot find a channel by its number in Protobuf: it compares 64-bit objects.
+            compact: self.format == Format::Json && request.flag & FLAG_COMPACT != 0,
         });
     }
 
