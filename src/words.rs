@@ -119,6 +119,10 @@ impl WordsFile {
         Some((data.modified().ok()?, data.len()))
     }
 
+    fn has_changed(&self) -> bool {
+        self.stamp().is_some_and(|stamp| self.read != Some(stamp))
+    }
+
     /// Reads the file again. One that cannot be read leaves the words as they were, and is in the log.
     fn read_again(&mut self) {
         self.read = self.stamp();
@@ -129,19 +133,29 @@ impl WordsFile {
     }
 
     /// Reads the file again whenever it changes, and on SIGHUP, until the task is dropped.
-    pub async fn follow(mut self) -> Result<()> {
+    pub async fn follow(self) {
+        if let Err(error) = self.watch().await {
+            tracing::error!("the blocked words are followed no longer: {error:#}");
+        }
+    }
+
+    async fn watch(mut self) -> Result<()> {
         let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be watched")?;
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
-                _ = hangup.recv() => self.read_again(),
-                _ = looks.tick() => {
-                    if self.stamp().is_some_and(|stamp| self.read != Some(stamp)) {
-                        self.read_again();
-                    }
+            let asked = tokio::select! {
+                _ = hangup.recv() => true,
+                _ = looks.tick() => false,
+            };
+            // A long list takes its time: not on a thread that serves.
+            let read = tokio::task::spawn_blocking(move || {
+                if asked || self.has_changed() {
+                    self.read_again();
                 }
-            }
+                self
+            });
+            self = read.await?;
         }
     }
 }

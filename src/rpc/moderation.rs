@@ -10,35 +10,38 @@ use crate::platform::Platform;
 use crate::rpc::request::{id, parse_command};
 use crate::rpc::{Failure, Outcome, json};
 
+/// The data of an order: to which room, and what.
+#[derive(Serialize, Deserialize)]
+struct Order<T> {
+    room: String,
+    #[serde(flatten)]
+    what: T,
+}
+
 /// Whom an order concerns.
 #[derive(Serialize, Deserialize)]
 struct About {
-    room: String,
     user: String,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Mute {
-    room: String,
     user: String,
     seconds: u64,
 }
 
 #[derive(Serialize, Deserialize)]
 struct SlowMode {
-    room: String,
     seconds: u32,
 }
 
 #[derive(Serialize, Deserialize)]
 struct FollowersOnly {
-    room: String,
     on: bool,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Text {
-    room: String,
     text: String,
 }
 
@@ -46,23 +49,6 @@ struct Text {
 struct Ordered {
     position: u64,
 }
-
-/// The data of an order: to which room, and what.
-trait Order: DeserializeOwned + Serialize {
-    fn room(&self) -> &str;
-}
-
-macro_rules! orders {
-    ($($body:ident)*) => {
-        $(impl Order for $body {
-            fn room(&self) -> &str {
-                &self.room
-            }
-        })*
-    };
-}
-
-orders! { About Mute SlowMode FollowersOnly Text }
 
 /// The order that a method is; none for a method that is no order.
 pub(super) async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8]) -> Option<Outcome> {
@@ -74,8 +60,8 @@ pub(super) async fn call(platform: &Platform, user: &UserId, method: &str, data:
     };
     Some(match method {
         "room.mute" => {
-            let act = |body: &Mute| {
-                let (user, seconds) = (id(&body.user)?, body.seconds);
+            let act = |what: &Mute| {
+                let (user, seconds) = (id(&what.user)?, what.seconds);
                 Ok(Act::Mute { user, seconds })
             };
             order.run(act).await
@@ -87,19 +73,19 @@ pub(super) async fn call(platform: &Platform, user: &UserId, method: &str, data:
         "room.moderator_add" => order.about(|user| Act::AddModerator { user }).await,
         "room.moderator_remove" => order.about(|user| Act::RemoveModerator { user }).await,
         "room.slow_mode" => {
-            let act = |body: &SlowMode| {
-                let seconds = body.seconds;
+            let act = |what: &SlowMode| {
+                let seconds = what.seconds;
                 Ok(Act::SlowMode { seconds })
             };
             order.run(act).await
         }
         "room.followers_only" => {
-            let act = |body: &FollowersOnly| Ok(Act::FollowersOnly { on: body.on });
+            let act = |what: &FollowersOnly| Ok(Act::FollowersOnly { on: what.on });
             order.run(act).await
         }
         "room.notice" => {
-            let act = |body: &Text| {
-                let text = body.text.clone();
+            let act = |what: &Text| {
+                let text = what.text.clone();
                 Ok(Act::Notice { text })
             };
             order.run(act).await
@@ -110,8 +96,8 @@ pub(super) async fn call(platform: &Platform, user: &UserId, method: &str, data:
 }
 
 /// No text is no pin.
-fn pin(body: &Text) -> Result<Act, Failure> {
-    let text = body.text.clone();
+fn pin(what: &Text) -> Result<Act, Failure> {
+    let text = what.text.clone();
     Ok(if text.is_empty() {
         Act::Unpin
     } else {
@@ -129,13 +115,16 @@ struct Given<'a> {
 
 impl Given<'_> {
     async fn about(&self, act: impl Fn(UserId) -> Act) -> Outcome {
-        self.run(|body: &About| Ok(act(id(&body.user)?))).await
+        self.run(|what: &About| Ok(act(id(&what.user)?))).await
     }
 
-    async fn run<T: Order>(&self, act: impl Fn(&T) -> Result<Act, Failure>) -> Outcome {
-        let command = parse_command::<T>(self.method, self.data)?;
-        let room: RoomId = id(command.body.room())?;
-        let (by, act) = (self.by.clone(), act(&command.body)?);
+    async fn run<T: DeserializeOwned + Serialize>(
+        &self,
+        act: impl Fn(&T) -> Result<Act, Failure>,
+    ) -> Outcome {
+        let command = parse_command::<Order<T>>(self.method, self.data)?;
+        let room: RoomId = id(&command.body.room)?;
+        let (by, act) = (self.by.clone(), act(&command.body.what)?);
         let accepted = self
             .platform
             .actors

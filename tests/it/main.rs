@@ -9,6 +9,7 @@ mod directories;
 mod events_doc;
 mod full_disk;
 mod gathering;
+mod house_rules;
 mod operations;
 mod protocol_doc;
 mod tidy;

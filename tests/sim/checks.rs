@@ -25,6 +25,7 @@ pub fn views_are_right(life: &Life, store: &Arc<CrashStore>, model: &Model) {
         let newest: Vec<u64> = newest.iter().map(|p| p.sequence).collect();
         assert_eq!(newest, *places, "the feed of {room}");
     }
+    rooms(&views, model);
     drop(views);
     shown_once(life, model);
     let store: Arc<dyn ViewStore> = store.clone();
@@ -41,6 +42,24 @@ pub fn views_are_right(life: &Life, store: &Arc<CrashStore>, model: &Model) {
         differences.is_empty(),
         "the views are no fold of the journal: {differences:?}"
     );
+}
+
+fn rooms(views: &Views, model: &Model) {
+    for (name, room) in &model.rooms {
+        let settings = views.room_settings(&id(name));
+        let moderators: Vec<_> = settings.moderators.iter().map(|user| user.as_str()).collect();
+        let wanted: Vec<_> = room.moderators.iter().map(String::as_str).collect();
+        assert_eq!(moderators, wanted, "the moderators of {name}");
+        assert_eq!(
+            (
+                &settings.pinned,
+                settings.slow_mode_seconds,
+                settings.followers_only
+            ),
+            (&room.pinned, room.slow_mode, room.followers_only),
+            "what holds in {name}"
+        );
+    }
 }
 
 /// Everything that rooms are to see was shown, once, in order; nothing old was.

@@ -93,6 +93,8 @@ impl Watch {
 type Inbox = Arc<Mutex<Vec<(usize, Told)>>>;
 /// Gifts whose room was not known: who waits for what the streamer says.
 type AskedRooms = Arc<Mutex<Vec<(usize, Command, Result<Option<u32>, ()>)>>>;
+/// Chats that only followers may send: none where the author is still to be asked, then what the author's actor said.
+type AskedFollows = Arc<Mutex<Vec<(usize, Command, Option<Result<bool, ()>>)>>>;
 
 /// See the module.
 pub struct Life {
@@ -115,6 +117,7 @@ pub struct Life {
     pub watch: Option<Watch>,
     inbox: Inbox,
     asked_rooms: AskedRooms,
+    asked_follows: AskedFollows,
     stale: Arc<Mutex<Vec<journal::Result<()>>>>,
     conflicts: Arc<AtomicU64>,
 }
@@ -155,6 +158,7 @@ impl Life {
             watch: None,
             inbox: Inbox::default(),
             asked_rooms: AskedRooms::default(),
+            asked_follows: AskedFollows::default(),
             stale: Arc::default(),
             conflicts: Arc::default(),
             reader,
@@ -223,7 +227,7 @@ impl Life {
             body => match body.family() {
                 Family::Viewer => self.send_viewer(number, command, None, false),
                 Family::Streamer => self.send_streamer(number, command),
-                Family::Room => self.send_room(number, command),
+                Family::Room => self.send_room(number, command, None),
             },
         }
     }
@@ -251,6 +255,38 @@ impl Life {
             }
         }
         count
+    }
+
+    /// Goes on with chats whose room wants to know whether their authors follow.
+    pub fn take_asked_follows(&mut self, tally: &mut Tally) -> usize {
+        let asked = std::mem::take(&mut *locked(&self.asked_follows));
+        let count = asked.len();
+        for (number, command, said) in asked {
+            match said {
+                None => {
+                    tally.one("chats that had to ask whether their author follows");
+                    self.ask_follows(number, command);
+                }
+                Some(Ok(follows)) => self.send_room(number, &command, Some(follows)),
+                Some(Err(())) => locked(&self.inbox).push((number, Told::Unknown)),
+            }
+        }
+        count
+    }
+
+    fn ask_follows(&mut self, number: usize, command: Command) {
+        let asked = self.asked_follows.clone();
+        let (author, streamer) = (id(&command.actor), id(&command.key));
+        let told = move |told: Outcome<viewer::Answer>| {
+            let said = told.map(|told| told.answer == viewer::Answer::Follows(true));
+            locked(&asked).push((number, command, Some(said.map_err(|_| ()))));
+        };
+        let job = Job {
+            request: Request::of_system("room"),
+            command: viewer::Command::AskFollows { streamer },
+            reply: Reply::from(told),
+        };
+        self.viewers.deliver(&author, Work::Command(job));
     }
 
     fn request(command: &Command) -> Request {
@@ -318,15 +354,29 @@ impl Life {
         self.streamers.deliver(&id(&command.key), Work::Command(job));
     }
 
-    fn send_room(&mut self, number: usize, command: &Command) {
-        let Body::Chat { text } = &command.body else {
-            return;
+    fn send_room(&mut self, number: usize, command: &Command, follows: Option<bool>) {
+        let by = id(&command.actor);
+        let asked = match &command.body {
+            Body::Chat { text, blocked } => room::Command::SendChat(SendChat {
+                blocked: *blocked,
+                follows,
+                ..SendChat::new(by, text.raw.clone())
+            }),
+            Body::Order { act, .. } => room::Command::Moderate { by, act: act.clone() },
+            _ => return,
         };
-        let asked = room::Command::SendChat(SendChat::new(id(&command.actor), text.raw.clone()));
+        let (client, again) = (self.reply(number, Said::Room), command.clone());
+        let questions = self.asked_follows.clone();
+        let reply = Reply::from(move |outcome: Outcome<room::Answer>| match outcome {
+            Ok(said) if said.answer == room::Answer::AsksWhetherFollows => {
+                locked(&questions).push((number, again, None));
+            }
+            outcome => client.send(outcome),
+        });
         let job = Job {
             request: Self::request(command),
             command: asked,
-            reply: self.reply(number, Said::Room),
+            reply,
         };
         self.rooms.deliver(&id(&command.key), Work::Command(job));
     }

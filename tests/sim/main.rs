@@ -6,11 +6,13 @@
 //! those of `cargo test`, mean nothing here.
 
 mod checks;
+mod evenings;
 mod hall;
 mod life;
 mod model;
 mod oracle;
 mod regressions;
+mod rooms;
 mod script;
 mod settler;
 mod store;

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use domain::event::{
-    ChatSent, CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent,
-    LiveStarted, LiveStopped, TicketsCredited, Unfollowed,
+    CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, LiveStarted,
+    LiveStopped, TicketsCredited, Unfollowed,
 };
 use domain::{Event, Rejection, SessionNumber};
 
+use crate::rooms::{Room, without_time};
 use crate::script::{Body, GIFTS};
 
 const COINS_HIGHEST: u64 = 4_503_599_627_370_496;
@@ -94,6 +95,9 @@ pub struct Model {
     pub viewers: BTreeMap<String, Viewer>,
     /// By name.
     pub streamers: BTreeMap<String, Streamer>,
+    /// By the name of the streamer.
+    pub rooms: BTreeMap<String, Room>,
+    empty_room: Room,
     /// Boards: day, board, who.
     pub boards: BTreeMap<(i64, String), BTreeMap<String, Score>>,
     /// Places of what was shown in each room.
@@ -165,9 +169,10 @@ impl Model {
             Ok(events) => events,
             Err(rejection) => vec![CommandRefused { rejection }.into()],
         };
-        assert_eq!(events[0], seen.event, "the rules make something else of {body:?}");
+        let happened = without_time(&seen.event);
+        assert_eq!(events[0], happened, "the rules make something else of {body:?}");
         if let Some(next) = events.get(1) {
-            self.pushed_out += 1;
+            self.pushed_out += u64::from(matches!(next, Event::ComboEnded(_)));
             self.expected_next = Some((seen.sequence + 1, next.clone()));
         }
     }
@@ -281,15 +286,20 @@ impl Model {
                     .into(),
                 ])
             }
-            Body::Chat { text } => Ok(vec![
-                ChatSent {
-                    user: id(actor),
-                    text: text.kept.clone()?,
-                    role: domain::event::Role::Viewer,
-                }
-                .into(),
-            ]),
+            Body::Chat { .. } | Body::Order { .. } => self.room(key).verdict(key, actor, body),
         }
+    }
+
+    /// A room as it stands.
+    pub fn room(&self, name: &str) -> &Room {
+        self.rooms.get(name).unwrap_or(&self.empty_room)
+    }
+
+    /// Whether somebody follows somebody.
+    pub fn follows(&self, who: &str, whom: &str) -> bool {
+        self.viewers
+            .get(who)
+            .is_some_and(|viewer| viewer.following.contains_key(whom))
     }
 
     /// The session that runs in a room now.
@@ -350,21 +360,13 @@ impl Model {
                 streamer.owed.retain(|(place, _)| *place > e.upto);
                 self.sums[4] += e.tickets;
             }
-            Event::ChatSent(_) => self.show(&key, place),
             Event::SettlementAdvanced(e) => self.settled_upto = e.upto,
-            Event::Muted(_)
-            | Event::Unmuted(_)
-            | Event::Kicked(_)
-            | Event::Banned(_)
-            | Event::Unbanned(_)
-            | Event::SlowModeSet(_)
-            | Event::FollowersOnlySet(_)
-            | Event::NoticePosted(_)
-            | Event::Pinned(_)
-            | Event::Unpinned(_)
-            | Event::ModeratorAdded(_)
-            | Event::ModeratorRemoved(_) => self.show(&key, place),
             Event::LikesCounted(_) | Event::ComboRepeated(_) | Event::CommandRefused(_) => {}
+            // What else there is stands in rooms, and is shown there.
+            said_or_ordered => {
+                self.rooms.entry(key.clone()).or_default().apply(said_or_ordered);
+                self.show(&key, place);
+            }
         }
     }
 

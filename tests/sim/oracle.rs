@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use domain::event::Role;
 use domain::{Event, Rejection, room, streamer, viewer};
 
 use crate::model::{Model, Seen};
@@ -49,7 +50,8 @@ struct Heard {
 struct Question {
     from: u64,
     upto: u64,
-    stream: String,
+    /// What can change the answer.
+    streams: Vec<String>,
     claim: Claim,
     answered: bool,
 }
@@ -64,6 +66,10 @@ enum Claim {
     Session(String, Option<u32>),
     /// Room: some session runs.
     Live(String),
+    /// User, streamer: the one does not follow the other.
+    Stranger(String, String),
+    /// User, room: everybody may write there, or this one is in charge or follows.
+    MayWrite(String, String),
 }
 
 /// See the module.
@@ -195,10 +201,10 @@ impl Oracle {
         for question in &questions {
             assert!(
                 question.answered,
-                "never so between {} and {} in {}: {:?} ({:?})",
+                "never so between {} and {} in {:?}: {:?} ({:?})",
                 question.from,
                 question.upto,
-                question.stream,
+                question.streams,
                 question.claim,
                 self.command_of(&question.claim)
             );
@@ -225,14 +231,15 @@ impl Oracle {
                 firsts.insert(key, at);
                 continue;
             };
-            let same_append = first + 1 == at && matches!(seen.event, Event::ComboEnded(_));
+            let follows = matches!(seen.event, Event::ComboEnded(_) | Event::ModeratorRemoved(_));
+            let same_append = first + 1 == at && follows;
             assert!(same_append, "done twice: {:?} and {seen:?}", log.get(*first));
         }
         firsts
     }
 
-    /// What the records themselves claim of rooms: a gift was decided with a session that ran at some moment after it was
-    /// first sent.
+    /// What the records themselves claim of others: a gift was decided with a session that ran at some moment after it was
+    /// first sent, a chat where only followers may write by one who followed at such a moment.
     fn questions_of_records(&self, log: &[Seen], firsts: &HashMap<(String, String), usize>) -> Vec<Question> {
         let mut questions = Vec::new();
         for ((stream, id), at) in firsts {
@@ -240,24 +247,15 @@ impl Oracle {
             let Some(&number) = self.by_id.get(&(stream.clone(), id.clone(), seen.hash)) else {
                 panic!("nobody asked for {seen:?}");
             };
-            let Body::Gift { room, .. } = &self.commands[number].body else {
+            let Some((claim, streams)) = claim_of(&self.commands[number], &seen.event) else {
                 continue;
-            };
-            let claim = match &seen.event {
-                Event::GiftSent(sent) => Claim::Session(room.clone(), Some(sent.session.0)),
-                Event::CommandRefused(refused) => match refused.rejection {
-                    Rejection::RoomNotLive => Claim::Session(room.clone(), None),
-                    Rejection::NotEnoughCoins => Claim::Live(room.clone()),
-                    _ => continue,
-                },
-                _ => continue,
             };
             let from =
                 self.first_sent[number].unwrap_or_else(|| panic!("it was never sent and is there: {seen:?}"));
             questions.push(Question {
                 from,
                 upto: seen.sequence - 1,
-                stream: format!("streamer-{room}"),
+                streams,
                 claim,
                 answered: false,
             });
@@ -271,22 +269,19 @@ impl Oracle {
         heard: &Heard,
         log: &[Seen],
         firsts: &HashMap<(String, String), usize>,
-    ) -> Option<Question> {
+    ) -> Vec<Question> {
         let command = &self.commands[heard.command];
         let stream = stream_of(command);
         let first = firsts
             .get(&(stream.clone(), command.journal_id()))
             .map(|at| &log[*at]);
         let durable = first.filter(|seen| seen.sequence <= heard.told_at);
-        let question = |from, upto, claim| {
-            let (stream, answered) = (stream.clone(), false);
-            Some(Question {
-                from,
-                upto,
-                stream,
-                claim,
-                answered,
-            })
+        let question = |from, upto, claim| Question {
+            from,
+            upto,
+            streams: vec![stream.clone()],
+            claim,
+            answered: false,
         };
         match &heard.told {
             Told::Accepted { said, place, at_ms } => {
@@ -297,13 +292,14 @@ impl Oracle {
                         (Some(said.clone()), *at_ms),
                         "{command:?}"
                     );
-                    return None;
+                    return Vec::new();
                 }
                 assert!(
                     !command.body.is_money(),
                     "accepted and not there: {command:?} at {place}: {first:?}"
                 );
-                question(*place, *place, Claim::Already(heard.command, said.clone()))
+                let already = Claim::Already(heard.command, said.clone());
+                vec![question(*place, *place, already)]
             }
             Told::Refused(Rejection::CommandReused) => {
                 let other = durable.filter(|seen| seen.hash != command.hash);
@@ -311,7 +307,7 @@ impl Oracle {
                     other.is_some(),
                     "told of a reused id that was not used: {command:?}"
                 );
-                None
+                Vec::new()
             }
             Told::Refused(rejection) if command.body.is_money() => {
                 let refused = durable.filter(|seen| seen.hash == command.hash).map(|s| &s.event);
@@ -319,14 +315,21 @@ impl Oracle {
                     matches!(refused, Some(Event::CommandRefused(r)) if r.rejection == *rejection),
                     "refused with {rejection:?}, and in the journal stands {first:?}: {command:?}"
                 );
-                None
+                Vec::new()
             }
-            Told::Refused(rejection) => question(
-                heard.sent,
-                heard.told_at,
-                Claim::Refused(heard.command, *rejection),
-            ),
-            Told::Unknown => None,
+            Told::Refused(rejection) => {
+                let (from, upto) = (heard.sent, heard.told_at);
+                let mut questions = vec![question(from, upto, Claim::Refused(heard.command, *rejection))];
+                if *rejection == Rejection::FollowersOnly {
+                    let claim = Claim::Stranger(command.actor.clone(), command.key.clone());
+                    questions.push(Question {
+                        streams: vec![format!("viewer-{}", command.actor)],
+                        ..question(from, upto, claim)
+                    });
+                }
+                questions
+            }
+            Told::Unknown => Vec::new(),
         }
     }
 
@@ -338,7 +341,9 @@ impl Oracle {
         );
         for (at, question) in questions.iter().enumerate() {
             by_start.entry(question.from).or_default().push(at);
-            by_stream.entry(question.stream.clone()).or_default().push(at);
+            for stream in &question.streams {
+                by_stream.entry(stream.clone()).or_default().push(at);
+            }
         }
         let mut ask = |model: &Model, place: u64, stream: Option<&str>| {
             let started = by_start.get(&place).into_iter().flatten();
@@ -370,14 +375,30 @@ impl Oracle {
         match claim {
             Claim::Session(room, session) => model.session(room) == *session,
             Claim::Live(room) => model.session(room).is_some(),
+            Claim::Stranger(user, streamer) => !model.follows(user, streamer),
+            Claim::MayWrite(user, room) => {
+                let role = model.room(room).role(room, user);
+                !model.room(room).followers_only || role != Role::Viewer || model.follows(user, room)
+            }
             Claim::Refused(number, rejection) => {
                 let command = &self.commands[*number];
+                if command.body.family() == Family::Room {
+                    let room = model.room(&command.key);
+                    if room.may_refuse(&command.key, &command.actor, &command.body, *rejection) {
+                        return true;
+                    }
+                }
                 let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
                 verdict.err() == Some(*rejection)
             }
             Claim::Already(number, said) => {
                 let command = &self.commands[*number];
                 let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
+                if command.body.family() == Family::Room {
+                    let ended = model.room(&command.key).may_have_ended(&command.body);
+                    return (ended || verdict == Ok(Vec::new()))
+                        && *said == Said::Room(room::Answer::Ordered);
+                }
                 let wanted = match &command.body {
                     Body::EndCombo { combo } => {
                         let viewer = model.viewers.get(&command.key);
@@ -390,6 +411,29 @@ impl Oracle {
             }
         }
     }
+}
+
+/// What a record claims of others than the one in whose stream it stands, and whose records can change that.
+fn claim_of(command: &Command, event: &Event) -> Option<(Claim, Vec<String>)> {
+    let room = match &command.body {
+        Body::Gift { room, .. } => room,
+        Body::Chat { .. } => {
+            let (user, room) = (command.actor.clone(), command.key.clone());
+            let streams = vec![format!("viewer-{user}"), stream_of(command)];
+            return Some((Claim::MayWrite(user, room), streams));
+        }
+        _ => return None,
+    };
+    let claim = match event {
+        Event::GiftSent(sent) => Claim::Session(room.clone(), Some(sent.session.0)),
+        Event::CommandRefused(refused) => match refused.rejection {
+            Rejection::RoomNotLive => Claim::Session(room.clone(), None),
+            Rejection::NotEnoughCoins => Claim::Live(room.clone()),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some((claim, vec![format!("streamer-{room}")]))
 }
 
 /// The answer that a record stands for.
@@ -410,19 +454,11 @@ fn answer(event: &Event) -> Option<Said> {
         Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),
-        Event::Muted(_)
-        | Event::Unmuted(_)
-        | Event::Kicked(_)
-        | Event::Banned(_)
-        | Event::Unbanned(_)
-        | Event::SlowModeSet(_)
-        | Event::FollowersOnlySet(_)
-        | Event::NoticePosted(_)
-        | Event::Pinned(_)
-        | Event::Unpinned(_)
-        | Event::ModeratorAdded(_)
-        | Event::ModeratorRemoved(_) => Said::Room(room::Answer::Ordered),
         Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
         Event::CommandRefused(_) | Event::TicketsCredited(_) | Event::SettlementAdvanced(_) => return None,
+        order => {
+            order.ordered_by()?;
+            Said::Room(room::Answer::Ordered)
+        }
     })
 }

@@ -2,11 +2,15 @@
 //! from seed to seed. It knows the forms of commands; it must never know what came of any.
 
 use domain::Rejection;
+use domain::room::Act;
 use fastrand::Rng;
+
+use crate::evenings;
 
 /// Names of people who stream; they watch and send too.
 pub const STREAMERS: [&str; 3] = ["kim", "lee", "max"];
-const VIEWERS: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
+/// Names of people who only watch and send.
+pub const VIEWERS: [&str; 5] = ["ann", "bob", "cid", "dan", "eve"];
 /// The one who corrects balances by hand.
 pub const ADMIN: &str = "admin.kim";
 
@@ -45,7 +49,16 @@ pub enum Body {
     /// End it.
     StopLive,
     /// Say something.
-    Chat { text: Text },
+    Chat {
+        text: Text,
+        /// Whether a blocked word stands in it.
+        blocked: bool,
+    },
+    /// An order to a room, and what must become of its text, where it has one.
+    Order {
+        act: Act,
+        kept: Result<String, Rejection>,
+    },
 }
 
 /// Which actor a command goes to.
@@ -64,7 +77,7 @@ impl Body {
     pub fn family(&self) -> Family {
         match self {
             Self::StartLive { .. } | Self::StopLive => Family::Streamer,
-            Self::Chat { .. } => Family::Room,
+            Self::Chat { .. } | Self::Order { .. } => Family::Room,
             _ => Family::Viewer,
         }
     }
@@ -151,7 +164,7 @@ pub fn write(seed: u64) -> Vec<Command> {
     if seed % GIFT_FLOOD_EVERY == GIFT_FLOOD_EVERY - 1 {
         author.flood_gifts();
     }
-    author.written
+    evenings::strew(seed, author.written)
 }
 
 /// One seed in so many follows more people than one may.
@@ -238,7 +251,8 @@ impl Author {
             70..80 => self.live(),
             _ => {
                 let (room, text) = (self.room(), self.text(200));
-                (room, who.to_owned(), Body::Chat { text })
+                let blocked = false;
+                (room, who.to_owned(), Body::Chat { text, blocked })
             }
         }
     }
@@ -454,7 +468,8 @@ impl RunningCombo {
     }
 }
 
-fn plain(text: &str) -> Text {
+/// Text that is kept as it is.
+pub fn plain(text: &str) -> Text {
     Text {
         raw: text.into(),
         kept: Ok(text.into()),

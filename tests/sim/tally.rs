@@ -11,6 +11,7 @@ pub const BRANCHES: &[&str] = &[
     "answers that needed no record",
     "batches written again on open",
     "bits flipped at rest and found",
+    "chats that had to ask whether their author follows",
     "clients that met a full mailbox or queue",
     "clients that were told nothing for sure",
     "closes in good order",

@@ -520,7 +520,7 @@ impl World {
             "commands handed back until the first of their id was durable",
             back as u64,
         );
-        back + life.take_asked_rooms() > 0
+        back + life.take_asked_rooms() + life.take_asked_follows(&mut self.tally) > 0
     }
 
     /// Clients hear what they are told, unless it is lost on the way.
