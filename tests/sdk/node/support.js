@@ -109,6 +109,14 @@ export class Server {
     await gone;
   }
 
+  /** SIGTERM: it says good-bye to everybody and ends by itself. */
+  async stop() {
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const [code] = await inTime(gone, 'the server has stopped');
+    if (code !== 0) throw new Error(`a graceful stop ended with ${code}`);
+  }
+
   async remove() {
     await this.kill();
     await rm(this.#data, { recursive: true, force: true });
