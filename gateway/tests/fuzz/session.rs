@@ -305,7 +305,7 @@ fn entered(choice: u8, expire_at: Option<u64>) -> Entered {
 
 fn opened(from: Option<u64>, choice: u8, expire_at: Option<u64>, compact: bool) -> Opened {
     let recovered = from
-        .filter(|_| choice % 5 > 0)
+        .filter(|_| !choice.is_multiple_of(5))
         .map(|from| (from, page(from, choice)));
     Opened {
         grant: Grant {
@@ -332,7 +332,7 @@ fn page(after: u64, choice: u8) -> RecoveryPage {
     RecoveryPage {
         publications,
         scanned_to: after + count,
-        done: choice % 3 > 0,
+        done: !choice.is_multiple_of(3),
     }
 }
 
