@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::time::Duration;
 
-use gateway::{Config, limits};
+use gateway::{Config, Disconnect, limits};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -233,6 +233,28 @@ async fn a_stalled_reader_delays_nobody() {
         assert_eq!(fast.next().await["push"]["pub"]["offset"], offset);
     }
     drop(slow);
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_is_put_out_at_once_all_the_same() {
+    let (stage, server) = server(
+        Config {
+            outbox_bytes_max: 100_000,
+            ..Config::default()
+        },
+        1_000,
+    );
+    let (mut slow, _) = Raw::connected(&server, "slow").await;
+    slow.ask(json!({"id": 2, "subscribe": {"channel": "c"}})).await;
+    publish_until_lost(&stage, &server, "c").await;
+    assert_eq!(server.hub.connections(), 1, "it stands still, and is still there");
+    server
+        .hub
+        .disconnect_user("slow", &Disconnect::new(4500, "banned"));
+    let gone = tokio::time::timeout(Duration::from_secs(5), stage.gate.notified());
+    gone.await.expect("nobody waits for the reader");
+    assert!(stage.reported().contains(&"slow disconnected 4500".to_owned()));
+    assert_eq!(server.hub.connections(), 0);
 }
 
 #[tokio::test]
