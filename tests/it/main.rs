@@ -13,5 +13,6 @@ mod house_rules;
 mod operations;
 mod protocol_doc;
 mod tidy;
+mod tls;
 mod verbs;
 mod wire;
