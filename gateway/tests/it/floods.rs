@@ -364,10 +364,17 @@ async fn readers_that_never_read_or_a_byte_a_second_cost_no_memory_and_the_fast_
     // Each may hold its outbox and what the system's own buffers leave in ours; a copy for each would be the whole offer.
     let bound = slow_readers as u64 * 2 * 131_072 + 64 * MEBIBYTE;
     assert!(grown < bound && bound < offered, "{grown} bytes of {offered}");
-    let lost = server.hub.stats().lost_durable_subscriptions.load(Relaxed);
+    let stats = server.hub.stats();
+    let given_up = stats.lost_durable_subscriptions.load(Relaxed);
+    println!(
+        "{given_up} subscriptions were given up, {} connections closed with 3008",
+        stats.closed_slow.load(Relaxed)
+    );
+    assert!(given_up > 0);
+    let inside = server.hub.presence_stats("c").num_clients;
     assert_eq!(
-        lost, slow_readers as u64,
-        "each was given up once, to recover when it reads"
+        inside, 1,
+        "the slow ones were given up, to recover when they read; the fast one stays"
     );
     regular.leave("slow readers").await;
     trickles.iter().for_each(JoinHandle::abort);
