@@ -1,6 +1,6 @@
 //! The WebSocket transport: who is let in and as what, on the HTTP server of actix, and one small task per socket behind
-//! it. At the upgrade a connection is taken off the HTTP server, so that an idle socket holds nothing of HTTP. Nothing
-//! outside this module names actix.
+//! it. At the upgrade a connection is taken off the HTTP server, so that an idle socket holds nothing of HTTP. Besides
+//! the fallbacks nothing in the gateway names actix.
 
 mod frame;
 mod front;

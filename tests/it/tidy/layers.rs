@@ -145,15 +145,22 @@ pub(super) fn only_owners_name_the_writer(sources: &[Source]) -> Vec<String> {
     )
 }
 
-/// In the gateway only the transport names actix.
+/// The gateway's transports, and the door's face to them.
+const TRANSPORTS: &[&str] = &[
+    "gateway/src/ws/",
+    "gateway/src/emulation/",
+    "gateway/src/door/http",
+];
+
+/// In the gateway only the transports name actix.
 pub(super) fn only_the_transport_names_actix(sources: &[Source]) -> Vec<String> {
     let rest = sources
         .iter()
-        .filter(|s| s.is_in(&["gateway/src/"]) && !s.is_in(&["gateway/src/ws"]));
+        .filter(|s| s.is_in(&["gateway/src/"]) && !s.is_in(TRANSPORTS));
     named(
         rest,
         |word| word.starts_with("actix"),
-        "the transport is ws/; nothing else knows which it is",
+        "the transports are ws/ and emulation/; nothing else knows which HTTP server it is",
     )
 }
 
