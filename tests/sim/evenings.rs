@@ -26,6 +26,9 @@ struct Evening {
     commands: Vec<Command>,
 }
 
+/// Makes the nth order of a flood of them.
+type NthAct = fn(usize) -> Act;
+
 /// Strews what goes on in rooms into the commands of a seed.
 pub fn strew(seed: u64, commands: Vec<Command>) -> Vec<Command> {
     if seed < FROM_SEED {
@@ -45,7 +48,7 @@ pub fn strew(seed: u64, commands: Vec<Command>) -> Vec<Command> {
             evening.append(who, chat(plain(&format!("row {n}")), false));
         }
     }
-    let floods: [(bool, usize, fn(usize) -> Act); 3] = [
+    let floods: [(bool, usize, NthAct); 3] = [
         (last(MODERATOR_FLOOD_EVERY), MODERATOR_FLOOD, |n| {
             Act::AddModerator {
                 user: id(&format!("mod{n}")),
