@@ -21,8 +21,8 @@ pub const TICK_MS_MIN: u64 = 50;
 /// No tick is longer, however large the channel and however late its readers.
 pub const TICK_MS_MAX: u64 = 200;
 
-/// See [`TICK_MS_MIN`]: 2,500 subscribers still have the shortest tick, 10,000 the longest.
-pub const TICK_SUBSCRIBERS_PER_MS: u64 = 50;
+/// See [`TICK_MS_MIN`]: 1,250 subscribers still have the shortest tick, 5,000 the longest.
+pub const TICK_SUBSCRIBERS_PER_MS: u64 = 25;
 
 /// Payload bytes waiting for the end of a channel's tick that end it at once.
 pub const TICK_BYTES_TARGET: usize = FRAME_BYTES_TARGET / 2;
@@ -104,10 +104,11 @@ pub const HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX: u32 = 100;
 pub const ADDRESSES_REMEMBERED_MAX: usize = 200_000;
 
 /// Commands of one connection per second in the long run; one more is answered with error 111. 0 = no limit.
-pub const COMMANDS_PER_SECOND_MAX: u32 = 100;
+pub const COMMANDS_PER_SECOND_MAX: u32 = 1_000;
 
-/// Commands one connection may send at once after a rest: enough to subscribe to every channel it may have.
-pub const COMMANDS_BURST: u32 = 500;
+/// Commands one connection may send at once after a rest: enough to subscribe to every channel it may have and to send
+/// again what was under way.
+pub const COMMANDS_BURST: u32 = 2_000;
 
 /// Error 111 so often at once, and then once more a second, is forgiven; beyond, the connection is closed with 3013.
 pub const REFUSED_COMMANDS_BURST: u32 = 200;

@@ -68,6 +68,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         directory.clone_into(&mut config.data);
     }
     config.gateway.allowed_origins = vec![ANY_ORIGIN.into()];
+    // Anybody is anybody here, as often as they like.
+    config.gateway.sessions_per_user = config.gateway.connections_max;
     config.token.secret = Some(kept_secret(&config.data)?);
     actix_web::rt::System::new().block_on(demo(&config, args))?;
     Ok(ExitCode::SUCCESS)

@@ -163,7 +163,11 @@ impl Parts {
     fn rooms(&self, page: &mut Page<'_>) -> fmt::Result {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (likes, pictures) = (&self.platform.likes, &self.platform.pictures);
-        page.gauge("live_rooms", "Rooms that are live", self.platform.hot.len() as u64)?;
+        page.gauge(
+            "live_rooms",
+            "Rooms that are live",
+            self.platform.hot.len() as u64,
+        )?;
         page.counter("likes", "Likes taken", of(&likes.taken))?;
         page.counter(
             "likes_lost",

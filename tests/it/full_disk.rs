@@ -55,13 +55,20 @@ fn fill(data: &std::path::Path) {
     }
 }
 
-/// Says something again and again until the server can no longer; returns what was acknowledged.
-async fn say_until_it_ends(ann: &mut Socket) -> Vec<u64> {
+/// Goes live and off again and again until the server can no longer; returns what was acknowledged.
+async fn play_until_it_ends(star: &mut Socket) -> Vec<u64> {
     let mut acknowledged = Vec::new();
     for n in 2u64.. {
-        let data = json!({ "command_id": format!("c{n}"), "room": "star", "text": "x".repeat(200) });
-        let command = json!({ "id": n, "rpc": { "method": "chat.send", "data": data } });
-        match ann.try_ask(command).await {
+        let (method, data) = if n % 2 == 0 {
+            (
+                "live.start",
+                json!({ "command_id": format!("c{n}"), "title": "x".repeat(100) }),
+            )
+        } else {
+            ("live.stop", json!({ "command_id": format!("c{n}") }))
+        };
+        let command = json!({ "id": n, "rpc": { "method": method, "data": data } });
+        match star.try_ask(command).await {
             Some(Value::Object(reply)) if reply.contains_key("rpc") => {
                 acknowledged.push(reply["rpc"]["data"]["position"].as_u64().expect("a position"));
             }
@@ -93,9 +100,9 @@ async fn a_full_disk_ends_the_process_with_words_and_loses_nothing_acknowledged(
     let dev = livehouse::crowd::Dev {
         server: server.address.clone(),
     };
-    let token = dev.token("ann").await.expect("a token");
-    let mut ann = Socket::connect(&server.address, &token).await;
-    let acknowledged = say_until_it_ends(&mut ann).await;
+    let token = dev.token("star").await.expect("a token");
+    let mut star = Socket::connect(&server.address, &token).await;
+    let acknowledged = play_until_it_ends(&mut star).await;
     let status = tokio::task::spawn_blocking(move || server.ended())
         .await
         .expect("the test's thread ends");

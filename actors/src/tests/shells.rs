@@ -411,7 +411,11 @@ fn time_never_goes_back_behind_a_snapshot_either() {
     _ = ann.ask("a", grant(1));
     let mut ann: Ann = world.actor("ann");
     _ = ann.ask("b", grant(1));
-    assert_eq!(ann.house.stats().replayed_records.get(), 1, "the snapshot was read");
+    assert_eq!(
+        ann.house.stats().replayed_records.get(),
+        1,
+        "the snapshot was read"
+    );
     assert_eq!(ann.shell.seen_ms(), seen);
 }
 

@@ -21,6 +21,8 @@ use crate::support::{Child, Raw, Server};
 
 /// Whoever is in is answered within this, 99 times in 100, whatever others do. Generous: the flood runs on the same cores.
 const LATENCY_P99_MAX: Duration = Duration::from_millis(250);
+/// So many answers say how one is served; whoever is in asks on until there are so many.
+const ANSWERS_MIN: usize = 10;
 const CONNECT: &[u8] = b"{\"id\":1,\"connect\":{}}";
 const MEBIBYTE: u64 = 1 << 20;
 
@@ -54,7 +56,7 @@ impl Regular {
             let mut ticks = tokio::time::interval(Duration::from_millis(20));
             for id in 2u32.. {
                 ticks.tick().await;
-                if left.load(Relaxed) {
+                if left.load(Relaxed) && latencies.len() >= ANSWERS_MIN {
                     break;
                 }
                 let asked = Instant::now();
@@ -73,7 +75,6 @@ impl Regular {
         self.leave.store(true, Relaxed);
         let mut latencies = self.asking.await.expect("it was answered all the time");
         latencies.sort_unstable();
-        assert!(latencies.len() >= 5, "{during} was too short to say anything");
         let p99 = latencies[(latencies.len() - 1) * 99 / 100];
         println!("{during}: {} answers, p99 {p99:?}", latencies.len());
         assert!(p99 <= LATENCY_P99_MAX, "{during}: p99 {p99:?}");
@@ -85,7 +86,7 @@ impl Regular {
 async fn a_flood_of_messages_is_refused_by_number_and_delays_nobody() {
     let server = server(Config::default());
     let regular = Regular::enter(server.address).await;
-    let messages = count(5_000, 100_000);
+    let messages = count(10_000, 100_000);
     let (mut flooder, _) = Raw::connected(&server, "").await;
     let mut sent = 0;
     for id in 2..messages {
@@ -104,8 +105,6 @@ async fn a_flood_of_messages_is_refused_by_number_and_delays_nobody() {
     let throttled = stats.commands_throttled.load(Relaxed);
     println!("of {sent} messages {throttled} were answered with 111, then the socket was closed with 3013");
     assert!((150..=400).contains(&throttled), "{throttled}");
-    // It lasted long enough to see how others fare.
-    tokio::time::sleep(Duration::from_millis(200)).await;
     regular.leave("a flood of messages").await;
 }
 
@@ -135,7 +134,6 @@ async fn without_a_limit_every_message_is_answered_and_the_others_are_too() {
         }
     }
     assert_eq!(answered, messages);
-    tokio::time::sleep(Duration::from_millis(150)).await;
     regular.leave("a flood of messages without a limit").await;
 }
 
