@@ -30,6 +30,8 @@ const STREAMS: usize = 1_000;
 const EVENT_BYTES: usize = 100;
 const MEASURED_EVENTS: u64 = 4_000_000;
 const WARM_UP_EVENTS: u64 = 400_000;
+/// What a command with several effects appends; one event is the rule.
+const EVENTS_PER_LARGE_APPEND: u64 = 8;
 const REPLAYS: usize = 10_000;
 
 fn main() {
@@ -41,7 +43,9 @@ fn main() {
     }
     support::machine();
     let directory = support::directory();
-    append(&directory.path().join("append"));
+    for per_append in [1, EVENTS_PER_LARGE_APPEND] {
+        append(&directory.path().join(format!("append-{per_append}")), per_append);
+    }
     let events = std::env::var("LIVEHOUSE_BENCH_EVENTS")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -49,14 +53,15 @@ fn main() {
     start_and_replay(&directory.path().join("start"), events);
 }
 
-/// Durable appends of one event each, and the same bytes written to the bare disk.
-fn append(directory: &Path) {
+/// Durable appends of so many events each, and the same bytes written to the bare disk.
+fn append(directory: &Path, per_append: u64) {
+    println!("events in an append: {per_append}");
     let (reader, writer) = Embedded::open(directory, Options::default()).expect("an empty directory");
     let writer = Arc::new(writer);
-    run(&writer, WARM_UP_EVENTS);
+    run(&writer, WARM_UP_EVENTS, per_append);
     let before = verify(directory, |_, _| {}).expect("a good journal");
     let processor = support::cpu_seconds();
-    let took = run(&writer, MEASURED_EVENTS);
+    let took = run(&writer, MEASURED_EVENTS, per_append);
     let processor = support::cpu_seconds() - processor;
     writer.close();
     drop(reader);
@@ -90,8 +95,8 @@ fn append(directory: &Path) {
     );
 }
 
-/// Appends events as fast as they are taken; the time until the last one is durable.
-fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
+/// Appends events as fast as they are taken, so many at once; the time until the last one is durable.
+fn run(writer: &Arc<EmbeddedWriter>, events: u64, per_append: u64) -> Duration {
     // A completion that holds nothing of its own needs no memory.
     static DURABLE: AtomicU64 = AtomicU64::new(0);
     DURABLE.store(0, Ordering::Relaxed);
@@ -102,7 +107,16 @@ fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
         .map(|number| StreamId::new(StreamKind::Room, &format!("room-{number}")))
         .collect();
     let started = Instant::now();
-    for number in 0..events {
+    let said = || {
+        ChatSent {
+            user: user.clone(),
+            text: text.clone(),
+            role: Role::Viewer,
+        }
+        .into()
+    };
+    let appends = events / per_append;
+    for number in 0..appends {
         let mut append = Append {
             stream: streams[number as usize % STREAMS].clone(),
             expected: Expected::Any,
@@ -112,14 +126,7 @@ fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
                 request_hash: number,
                 actor: "ann".into(),
             },
-            events: vec![
-                ChatSent {
-                    user: user.clone(),
-                    text: text.clone(),
-                    role: Role::Viewer,
-                }
-                .into(),
-            ],
+            events: (0..per_append).map(|_| said()).collect(),
         };
         let mut done: journal::Completion = Box::new(|outcome| {
             outcome.expect("nothing fails");
@@ -130,7 +137,7 @@ fn run(writer: &Arc<EmbeddedWriter>, events: u64) -> Duration {
             std::thread::sleep(Duration::from_micros(200));
         }
     }
-    while DURABLE.load(Ordering::Relaxed) < events {
+    while DURABLE.load(Ordering::Relaxed) < appends {
         std::thread::sleep(Duration::from_micros(100));
     }
     started.elapsed()

@@ -110,7 +110,7 @@ async fn broadcast(house: &House, watchers: &mut Process, givers: &[Client], len
             heard[0],
             heard[1],
             heard[2],
-            (sockets / 50).clamp(50, 200),
+            (sockets / 25).clamp(50, 200),
         );
         support::figure(
             "  deliveries per second of the server's processor, everything included",
