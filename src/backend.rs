@@ -68,6 +68,12 @@ impl LivehouseBackend {
         }
     }
 
+    /// Whether the caller may come into a room.
+    async fn admit(&self, caller: &Caller, room: &RoomId) -> Result<(), Error> {
+        let entered = self.platform.actors.enter(room, &user_of(caller)?).await;
+        entered.map(|_| ()).map_err(|failure| refusal(&failure))
+    }
+
     fn room_positions(&self, room: &RoomId, after: u64, limit: usize) -> Result<Vec<Position>, Error> {
         let after = Position {
             shard: 0,
@@ -194,9 +200,7 @@ impl Backend for LivehouseBackend {
     async fn subscribe(&self, caller: &Caller, request: &Subscribe) -> Result<Grant, Refusal> {
         match Channel::parse(&request.channel)? {
             Channel::Room(room) => {
-                let user = user_of(caller)?;
-                let entered = self.platform.actors.enter(&room, &user).await;
-                entered.map_err(|failure| refusal(&failure))?;
+                self.admit(caller, &room).await?;
                 Ok(Grant {
                     stream: Some(self.top()),
                     ..Grant::default()
@@ -247,12 +251,15 @@ impl Backend for LivehouseBackend {
 
     async fn history(
         &self,
-        _: &Caller,
+        caller: &Caller,
         call: ChannelCall<'_>,
         query: &HistoryQuery,
     ) -> Result<History, Refusal> {
         match Channel::parse(call.channel)? {
-            Channel::Room(room) => Ok(self.room_history(&room, query).await?),
+            Channel::Room(room) => {
+                self.admit(caller, &room).await?;
+                Ok(self.room_history(&room, query).await?)
+            }
             Channel::User(_) | Channel::Board(_) => Err(Error::NOT_AVAILABLE.into()),
         }
     }

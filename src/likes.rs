@@ -12,6 +12,7 @@ use domain::likes::{Key, Liker};
 use domain::room::{Answer, Command};
 use domain::{Rejection, RoomId, SessionNumber, UserId};
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 
 use crate::audience::Sample;
 use crate::platform::Commands;
@@ -20,12 +21,16 @@ use crate::platform::Commands;
 const LIKERS_MAX: usize = 200_000;
 /// A user who has not liked for so long is forgotten, and a room too.
 const IDLE_MS: i64 = 60_000;
+/// Sessions that are over and of which likes still wait for the journal; likes of one more are lost.
+const ENDED_MAX: usize = 4_096;
 
 /// What is being liked.
 #[derive(Debug, Default)]
 pub struct Likes {
     likers: DashMap<UserId, Liker>,
     rooms: DashMap<RoomId, Liked>,
+    /// What waits of sessions that another one has followed: handed over before anything of that one.
+    ended: Mutex<Vec<Taken>>,
     /// Likes taken, since the start.
     pub taken: AtomicU64,
     /// Those of them that could not be journalled.
@@ -83,18 +88,28 @@ pub struct Tap<'a> {
 impl Likes {
     /// Counts a tap; `journalled` is what the session has in the journal, for a room that was not liked lately. Returns
     /// the likes of the session so far.
+    ///
+    /// # Errors
+    /// [`Rejection::RoomNotLive`] for a session that another one has followed, [`Rejection::Busy`], and those of
+    /// [`Liker::like`].
     pub fn tap(&self, tap: &Tap<'_>, journalled: u64, now_ms: i64) -> Result<u64, Rejection> {
-        let is_new = self.allow(tap, now_ms)?;
         let mut liked = self
             .rooms
             .entry(tap.room.clone())
             .or_insert_with(|| Liked::of(tap.session, journalled));
-        if liked.session != tap.session {
-            let left = liked.waiting;
-            self.lost.fetch_add(left, Relaxed);
-            *liked = Liked::of(tap.session, journalled);
+        if tap.session < liked.session {
+            return Err(Rejection::RoomNotLive);
         }
-        if is_new {
+        if tap.session > liked.session {
+            let before = std::mem::replace(&mut *liked, Liked::of(tap.session, journalled));
+            self.keep_ended(Taken {
+                room: tap.room.clone(),
+                session: before.session,
+                likes: before.waiting,
+            });
+            liked.hearts = before.hearts;
+        }
+        if self.allow(tap, now_ms)? {
             self.taken.fetch_add(tap.count.into(), Relaxed);
             liked.waiting += u64::from(tap.count);
             liked.liked_ms = now_ms;
@@ -104,6 +119,18 @@ impl Likes {
             }
         }
         Ok(liked.counted + liked.under_way + liked.waiting)
+    }
+
+    fn keep_ended(&self, taken: Taken) {
+        if taken.likes == 0 {
+            return;
+        }
+        let mut ended = self.ended.lock();
+        if ended.len() < ENDED_MAX {
+            ended.push(taken);
+        } else {
+            self.lost.fetch_add(taken.likes, Relaxed);
+        }
     }
 
     fn allow(&self, tap: &Tap<'_>, now_ms: i64) -> Result<bool, Rejection> {
@@ -142,14 +169,10 @@ impl Likes {
 
     async fn hand_over(&self, rooms: &Commands, taken: Vec<Taken>) {
         let commands = taken.into_iter().map(|taken| async move {
-            let Taken {
-                ref room,
-                session,
-                likes,
-            } = taken;
+            let Taken { session, likes, .. } = taken;
             let count = Command::CountLikes { session, likes };
-            let outcome = rooms.room(room, Request::of_system("likes"), count).await;
-            self.journalled(&taken, outcome.map(|accepted| accepted.answer));
+            let outcome = rooms.room(&taken.room, Request::of_system("likes"), count).await;
+            self.journalled(taken, outcome.map(|accepted| accepted.answer));
         });
         join_all(commands).await;
     }
@@ -167,21 +190,29 @@ impl Likes {
                 });
             }
         }
-        taken
+        // Looked at last and given first: of each room, the earlier session comes before the later one.
+        let mut all = std::mem::take(&mut *self.ended.lock());
+        all.append(&mut taken);
+        all
     }
 
-    fn journalled(&self, taken: &Taken, outcome: Result<Answer, Failure>) {
+    fn journalled(&self, taken: Taken, outcome: Result<Answer, Failure>) {
         let liked = self.rooms.get_mut(&taken.room);
-        let Some(mut liked) = liked.filter(|liked| liked.session == taken.session) else {
-            return;
-        };
-        liked.under_way = liked.under_way.saturating_sub(taken.likes);
-        match outcome {
-            Ok(Answer::Liked { total }) => liked.counted = liked.counted.max(total),
+        let mut liked = liked.filter(|liked| liked.session == taken.session);
+        if let Some(liked) = &mut liked {
+            liked.under_way = liked.under_way.saturating_sub(taken.likes);
+        }
+        match (outcome, liked) {
+            (Ok(Answer::Liked { total }), liked) if total >= taken.likes => {
+                if let Some(mut liked) = liked {
+                    liked.counted = liked.counted.max(total);
+                }
+            }
             // It did not take place: once more, with what comes meanwhile.
-            Err(Failure::Rejected(_)) => liked.waiting += taken.likes,
-            // Nobody knows whether it did: rather too few than twice.
-            Ok(_) | Err(_) => {
+            (Err(Failure::Rejected(_)), Some(mut liked)) => liked.waiting += taken.likes,
+            (Err(Failure::Rejected(_)), None) => self.keep_ended(taken),
+            // It was too late, or nobody knows whether it took place: rather too few than twice.
+            (Ok(_) | Err(_), _) => {
                 self.lost.fetch_add(taken.likes, Relaxed);
             }
         }
@@ -232,7 +263,7 @@ mod tests {
         }
 
         /// One send of its own id, at a pace that nobody refuses.
-        fn tap(&mut self, session: u32, count: u32, journalled: u64) -> u64 {
+        fn try_tap(&mut self, session: u32, count: u32, journalled: u64) -> Result<u64, Rejection> {
             self.sent += 1;
             let key = Key {
                 id: self.sent,
@@ -247,7 +278,11 @@ mod tests {
                 key,
             };
             let now_ms = self.sent as i64 * 1_000;
-            self.likes.tap(&tap, journalled, now_ms).unwrap()
+            self.likes.tap(&tap, journalled, now_ms)
+        }
+
+        fn tap(&mut self, session: u32, count: u32, journalled: u64) -> u64 {
+            self.try_tap(session, count, journalled).unwrap()
         }
 
         fn take(&self) -> Vec<(u32, u64)> {
@@ -258,7 +293,7 @@ mod tests {
         fn journalled(&self, session: u32, likes: u64, outcome: Result<Answer, Failure>) {
             let (room, session) = (self.room.clone(), SessionNumber(session));
             let taken = Taken { room, session, likes };
-            self.likes.journalled(&taken, outcome);
+            self.likes.journalled(taken, outcome);
         }
 
         fn lost(&self) -> u64 {
@@ -304,7 +339,33 @@ mod tests {
         assert_eq!(stage.tap(2, 3, 0), 3);
         stage.journalled(1, 5, Ok(Answer::Liked { total: 99 }));
         assert_eq!(stage.tap(2, 1, 0), 4);
-        assert_eq!(stage.take(), [(2, 4)]);
+        assert_eq!(stage.try_tap(1, 1, 0), Err(Rejection::RoomNotLive));
+        assert_eq!(stage.tap(2, 1, 0), 5, "the later session keeps its likes");
+    }
+
+    #[test]
+    fn likes_that_wait_when_the_next_session_begins_are_handed_over_before_its_own() {
+        let mut stage = Stage::new();
+        stage.tap(1, 5, 0);
+        assert_eq!(stage.take(), [(1, 5)]);
+        stage.tap(1, 2, 0);
+        stage.tap(2, 3, 0);
+        assert_eq!(stage.take(), [(1, 2), (2, 3)]);
+        assert_eq!(stage.take(), []);
+        stage.journalled(1, 2, Ok(Answer::Liked { total: 7 }));
+        assert_eq!(stage.lost(), 0);
+    }
+
+    #[test]
+    fn likes_of_an_ended_session_come_again_when_refused_and_are_counted_as_lost_when_too_late() {
+        let mut stage = Stage::new();
+        stage.tap(1, 5, 0);
+        stage.take();
+        stage.tap(2, 3, 0);
+        stage.journalled(1, 5, Err(Rejection::Busy.into()));
+        assert_eq!(stage.take(), [(1, 5), (2, 3)]);
+        // The room has counted a later session already.
+        stage.journalled(1, 5, Ok(Answer::Liked { total: 0 }));
         assert_eq!(stage.lost(), 5);
     }
 

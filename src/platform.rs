@@ -164,6 +164,11 @@ impl Commands {
         answer
     }
 
+    /// The actors' public numbers.
+    pub fn stats(&self) -> &actors::Stats {
+        self.0.stats()
+    }
+
     /// Whether a user may come into a room, and as what.
     pub async fn enter(&self, room: &RoomId, user: &UserId) -> Result<Standing, Failure> {
         let enter = room::Command::Enter { user: user.clone() };

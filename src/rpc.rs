@@ -113,7 +113,7 @@ pub type Outcome = Result<Bytes, Failure>;
 /// Calls a method for a user. `data` is what the client sent: JSON text, or nothing.
 pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8]) -> Outcome {
     match method {
-        "room.info" => room::info(platform, data).await,
+        "room.info" => room::info(platform, user, data).await,
         "room.list" => room::list(platform, data),
         "chat.send" => chat::send(platform, user, data).await,
         "like.send" => like::send(platform, user, data).await,

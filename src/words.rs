@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use anyhow::{Context, Result, bail};
+use domain::text::is_unseen;
 use parking_lot::RwLock;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -80,10 +81,11 @@ impl Words {
 }
 
 /// The text as it is compared: compatibility forms (full and half width, ligatures) made one, in lower case, without what
-/// nobody sees.
+/// nobody sees. It drops all that [`clean`](domain::text::clean) does, and first of all: so that a cleaned text and the raw
+/// one are the same here.
 fn fold(text: &str) -> String {
-    let unseen = |c: &char| matches!(c, '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{2060}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}');
-    let folded = text.nfkc().filter(|c| !unseen(c)).flat_map(char::to_lowercase);
+    let seen = text.chars().filter(|c| !is_unseen(*c));
+    let folded = seen.nfkc().flat_map(char::to_lowercase);
     // Lower case may have decomposed something again.
     folded.nfkc().collect()
 }
@@ -163,6 +165,7 @@ impl WordsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_word_is_found_whatever_its_case_its_width_and_what_is_hidden_in_it() {
@@ -203,5 +206,26 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         file.read_again();
         assert!(!words.blocks("two"));
+    }
+
+    fn unseen() -> impl Strategy<Value = char> {
+        let all: Vec<char> = ('\0'..=char::MAX).filter(|c| is_unseen(*c)).collect();
+        proptest::sample::select(all)
+    }
+
+    proptest! {
+        /// What the room would say and what was sent are searched alike.
+        #[test]
+        fn whatever_is_blocked_when_it_is_cleaned_is_blocked_as_it_was_sent(
+            hidden in proptest::collection::vec(unseen(), 1..7),
+            around in ".{0,20}",
+        ) {
+            let words = Words::parse("bädword").unwrap();
+            let word: String = "badword".chars().zip(hidden.iter().cycle()).flat_map(|(c, h)| [c, *h]).collect();
+            let raw = format!("{around}{}", word.replacen('a', "a\u{308}", 1));
+            let cleaned = domain::text::clean(&raw, 200).unwrap();
+            prop_assert!(words.blocks(&cleaned), "{cleaned:?}");
+            prop_assert!(words.blocks(&raw), "{raw:?}");
+        }
     }
 }

@@ -73,7 +73,8 @@ impl Stats {
         self.refused.0[rejection as usize].get()
     }
 
-    pub(crate) fn count_refused(&self, rejection: Rejection) {
+    /// Counts one that was refused before it reached an actor.
+    pub fn count_refused(&self, rejection: Rejection) {
         self.refused.0[rejection as usize].add_one();
     }
 }

@@ -52,7 +52,8 @@ pub trait Aggregate: Sized + Clone + Send + Serialize + DeserializeOwned + 'stat
         context: &Context<'_>,
     ) -> Result<Decision<Self::Answer>, Rejection>;
 
-    /// Folds one event of its own stream; `recorded_at_ms` is the record's server time.
+    /// Folds one event of its own stream. `recorded_at_ms` is the record's server time when it is read from the journal,
+    /// and the decision's when it has just been decided, which is the same or a little earlier.
     fn evolve(&mut self, event: &Event, recorded_at_ms: i64);
 
     /// The answer that the first event of an accepted (or recorded as refused) command stands for: the same for the

@@ -63,6 +63,10 @@ pub const KICK_MS: i64 = 60_000;
 pub const KICKED_MAX: usize = 1_000;
 /// Longest slow mode, in seconds; longer is refused with `bad_slow_mode`.
 pub const SLOW_MODE_SECONDS_MAX: u32 = 3_600;
+/// Whoever is in charge gives an order that changes something once in so long, in each room...
+pub const ORDER_INTERVAL_MS: i64 = 500;
+/// ... and after a pause so often at once; more is refused with `order_too_fast`.
+pub const ORDER_BURST: i64 = 20;
 /// Longest notice in characters after cleaning; longer is refused with `text_too_long`.
 pub const NOTICE_CHARS_MAX: usize = 200;
 /// Longest pinned text in characters after cleaning; longer is refused with `text_too_long`.

@@ -109,6 +109,8 @@ rejections! {
     MuteLimit = 456, "mute_limit", "at most 1000 users may be muted at once: unmute somebody first, or use slow mode", retry false;
     /// Somebody who is banned cannot be a moderator.
     UserBanned = 457, "user_banned", "this user is banned: unban them first", retry false;
+    /// One user gives orders faster than twice a second, the burst of 20 used up.
+    OrderTooFast = 458, "order_too_fast", "you order too fast: at most twice a second", retry true;
 
     /// The user is banned from the room.
     Banned = 460, "banned", "you are banned from this room", retry false;

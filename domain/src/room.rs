@@ -2,7 +2,8 @@
 //!
 //! A chat is refused in this order: its text, banned, kicked, muted, a blocked word, followers-only, slow mode, the same
 //! text again, the user's rate, the room's rate. An order of the streamer or a moderator: may this one give it, to this
-//! one, with these numbers, and is there room for it. A refused chat or order leaves no trace.
+//! one, is its author kicked or (for words to all) muted, with these numbers, is there room for it, and is its author too
+//! fast. A refused chat or order leaves no trace.
 
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -184,7 +185,7 @@ impl Room {
 
 impl Aggregate for Room {
     const KIND: StreamKind = StreamKind::Room;
-    const SNAPSHOT_SCHEMA: u16 = 3;
+    const SNAPSHOT_SCHEMA: u16 = 4;
     type Command = Command;
     type Answer = Answer;
 

@@ -92,7 +92,7 @@ impl Report {
     pub(super) fn of(evening: Evening, tally: &Tally) -> Self {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (violations, violations_are) = tally.violations.read();
-        let skipped = ["ephemeral", "state", "chat"]
+        let skipped = ["ephemeral", "state"]
             .into_iter()
             .zip(tally.skipped.iter().map(of));
         Self {

@@ -41,8 +41,8 @@ pub struct Tally {
     pub publications: AtomicU64,
     /// Commands refused.
     pub refused: AtomicU64,
-    /// Publications that the server said it had left out, of the ephemeral, state and chat class.
-    pub skipped: [AtomicU64; 3],
+    /// Publications that the server said it had left out, of the ephemeral and the state class.
+    pub skipped: [AtomicU64; 2],
     pub(super) kinds: Mutex<BTreeMap<String, u64>>,
     pub(super) refusals: Mutex<BTreeMap<u64, u64>>,
     pub(super) violations: Violations,

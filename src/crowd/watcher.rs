@@ -148,7 +148,7 @@ impl Watcher {
     fn take(&self, place: &Place, publication: &Publication<'_>) {
         let data = &publication.data;
         self.tally.heard(&data.kind);
-        let lost = [data.skipped.ephemeral, data.skipped.state, data.skipped.chat];
+        let lost = [data.skipped.ephemeral, data.skipped.state];
         for (count, lost) in self.tally.skipped.iter().zip(lost) {
             if lost > 0 {
                 count.fetch_add(lost, Ordering::Relaxed);

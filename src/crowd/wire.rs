@@ -96,8 +96,6 @@ pub(super) struct Skipped {
     pub ephemeral: u64,
     #[serde(default)]
     pub state: u64,
-    #[serde(default)]
-    pub chat: u64,
 }
 
 /// The answer to a subscription.
@@ -152,9 +150,6 @@ mod tests {
         let line = r#"{"push":{"id":4,"pub":{"data":{"type":"counters","viewers":3,"skipped":{"ephemeral":5,"state":2}}}}}"#;
         let push = read(line).push.expect("a push");
         let skipped = push.publication.expect("a publication").data.skipped;
-        assert_eq!(
-            (push.id, skipped.ephemeral, skipped.state, skipped.chat),
-            (4, 5, 2, 0)
-        );
+        assert_eq!((push.id, skipped.ephemeral, skipped.state), (4, 5, 2));
     }
 }

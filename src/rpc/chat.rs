@@ -1,6 +1,8 @@
 //! `chat.send`.
 
+use domain::limits::CHAT_TEXT_CHARS_MAX;
 use domain::room::{Command, SendChat, Standing};
+use domain::text::clean;
 use domain::{Rejection, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -23,8 +25,10 @@ pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Out
     let command = parse_command::<Chat>("chat.send", data)?;
     let room: RoomId = id(&command.body.room)?;
     let text = &command.body.text;
+    // What the room would say, and no more of it: a text that it refuses anyway is not searched.
+    let blocked = clean(text, CHAT_TEXT_CHARS_MAX).is_ok_and(|cleaned| platform.words.blocks(&cleaned));
     let say = Command::SendChat(SendChat {
-        blocked: platform.words.blocks(text),
+        blocked,
         ..SendChat::new(user.clone(), text.as_str())
     });
     match platform.actors.room(&room, command.request(user), say).await {
@@ -37,7 +41,7 @@ pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Out
 }
 
 /// The refusal of one who is muted says until when.
-async fn muted(platform: &Platform, user: &UserId, room: &RoomId) -> Failure {
+pub(super) async fn muted(platform: &Platform, user: &UserId, room: &RoomId) -> Failure {
     match platform.actors.enter(room, user).await {
         Ok(Standing {
             muted_until_ms: Some(until_ms),

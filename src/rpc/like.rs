@@ -30,10 +30,12 @@ pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Out
     let command = parse_command::<Like>("like.send", data)?;
     let room: RoomId = id(&command.body.room)?;
     let session = platform.actors.session(&room).await?;
+    let session = session.ok_or_else(|| refused(platform, Rejection::RoomNotLive))?;
+    platform.actors.enter(&room, user).await?;
     let request = command.request(user);
     let tap = Tap {
         room: &room,
-        session: session.ok_or(Rejection::RoomNotLive)?,
+        session,
         user,
         shown: platform.audience.holds(&room, user),
         count: command.body.count,
@@ -47,6 +49,13 @@ pub(super) async fn send(platform: &Platform, user: &UserId, data: &[u8]) -> Out
         .live(&room)
         .filter(|live| live.session == tap.session)
         .map_or(0, |live| live.likes);
-    let likes = platform.likes.tap(&tap, journalled, platform.now_ms())?;
+    let tapped = platform.likes.tap(&tap, journalled, platform.now_ms());
+    let likes = tapped.map_err(|rejection| refused(platform, rejection))?;
     json(&Liked { likes })
+}
+
+/// Counts a refusal that no actor has made.
+fn refused(platform: &Platform, rejection: Rejection) -> Rejection {
+    platform.actors.stats().count_refused(rejection);
+    rejection
 }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
+use crate::rpc::chat::muted;
 use crate::rpc::request::{id, parse_command};
 use crate::rpc::{Failure, Outcome, json};
 
@@ -129,12 +130,16 @@ impl Given<'_> {
             .platform
             .actors
             .room(&room, command.request(self.by), Command::Moderate { by, act })
-            .await?;
-        match accepted.answer {
-            Answer::Ordered => json(&Ordered {
+            .await;
+        match accepted {
+            Ok(accepted) if accepted.answer == Answer::Ordered => json(&Ordered {
                 position: accepted.position.sequence,
             }),
-            _ => Err(Rejection::CommandReused.into()),
+            Ok(_) => Err(Rejection::CommandReused.into()),
+            Err(actors::Failure::Rejected(Rejection::Muted)) => {
+                Err(muted(self.platform, self.by, &room).await)
+            }
+            Err(failure) => Err(failure.into()),
         }
     }
 }

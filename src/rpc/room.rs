@@ -1,6 +1,6 @@
 //! `room.info`, `room.list`.
 
-use domain::RoomId;
+use domain::{RoomId, UserId};
 use projections::views::LiveRoom;
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,10 @@ struct Info {
     room: String,
 }
 
-pub(super) async fn info(platform: &Platform, data: &[u8]) -> Outcome {
+/// What is said in a room is for those who may come in.
+pub(super) async fn info(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
     let room = id(&parse::<Info>(data)?.room)?;
+    platform.actors.enter(&room, user).await?;
     platform.pictures.of(platform, &room).await
 }
 

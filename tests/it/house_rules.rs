@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{House, PATIENCE, Refused, Socket};
+use crate::client::{House, PATIENCE, Refused, Socket, http};
 use crate::operations::{serve, token};
 use crate::support::Server;
 
@@ -108,6 +108,65 @@ async fn a_kicked_user_leaves_and_has_to_wait() {
     assert_eq!(put_out(&mut bob).await, 2100);
     assert_eq!(kept_out(&mut bob).await, 461);
     assert_eq!(say(&mut bob, "why").await.expect_err("refused").code, 461);
+}
+
+#[tokio::test]
+async fn who_may_not_come_in_reads_nothing_of_the_room_and_likes_nothing() {
+    let (_house, [mut star, mut bob, mut eve]) = show(["star", "bob", "eve"]).await;
+    say(&mut star, "between us").await.expect("said");
+    for (method, user) in [("room.ban", "bob"), ("room.kick", "eve")] {
+        order(&mut star, method, json!({ "user": user }))
+            .await
+            .expect("ordered");
+    }
+    for (socket, code) in [(&mut bob, 460), (&mut eve, 461)] {
+        assert_eq!(refused(socket, "room.info", json!({})).await, code);
+        assert_eq!(refused(socket, "like.send", json!({ "count": 1 })).await, code);
+        let history = json!({ "channel": STAR, "limit": 10 });
+        let reply = socket.ask(json!({ "id": 902, "history": history })).await;
+        assert_eq!(reply["error"]["code"], code, "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_like_is_counted_among_the_refused_commands() {
+    let (house, [mut bob]) = show(["bob"]).await;
+    assert_eq!(refused(&mut bob, "like.send", json!({ "count": 0 })).await, 420);
+    let nowhere = json!({ "command_id": "l", "room": "moon", "count": 1 });
+    assert_eq!(
+        bob.rpc("like.send", nowhere).await.expect_err("refused").code,
+        413
+    );
+    let (_, metrics) = http("GET", &house.server.address, "/metrics").await;
+    for reason in ["bad_like_count", "room_not_live"] {
+        let line = format!("livehouse_commands_refused_total{{reason=\"{reason}\"}} 1\n");
+        assert!(metrics.contains(&line), "{reason}: {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_moderator_who_is_muted_posts_no_notice_and_is_told_until_when() {
+    let (_house, [mut star, mut mod_]) = show(["star", "mod"]).await;
+    for (method, fields) in [
+        ("room.moderator_add", json!({ "user": "mod" })),
+        ("room.mute", json!({ "user": "mod", "seconds": 600 })),
+    ] {
+        order(&mut star, method, fields).await.expect("ordered");
+    }
+    let until = told(&mut mod_, "muted").await["until"].as_u64().expect("unix ms");
+    let notice = json!({ "text": "listen" });
+    let refusal = order(&mut mod_, "room.notice", notice)
+        .await
+        .expect_err("refused");
+    assert_eq!(refusal.code, 462);
+    assert!(
+        refusal.message.contains(&until.to_string()),
+        "{}",
+        refusal.message
+    );
+    order(&mut mod_, "room.kick", json!({ "user": "bob" }))
+        .await
+        .expect("in charge still");
 }
 
 #[tokio::test]
@@ -261,6 +320,13 @@ async fn blocked_words_are_refused_and_the_list_is_read_again_when_it_changes() 
     let server = Server::spawn(command.env("LIVEHOUSE_BLOCKED_WORDS", &list));
     let mut bob = Socket::connect(&server.address, &token("bob")).await;
     assert_eq!(say(&mut bob, "ＢａｄWord!").await.expect_err("refused").code, 463);
+    for hidden in ["bad\u{1}word", "bad\u{202E}wo\u{3164}rd", "badword\u{0}"] {
+        assert_eq!(
+            say(&mut bob, hidden).await.expect_err("refused").code,
+            463,
+            "{hidden:?}"
+        );
+    }
     assert!(say(&mut bob, "otherword").await.is_ok());
     std::fs::write(&list, "otherword, and more\notherword\n").expect("written");
     let began = std::time::Instant::now();

@@ -146,7 +146,8 @@ impl Oracle {
             self.told_upto <= head,
             "told of {told:?} while the journal ends at {head}"
         );
-        self.settled[command] = true;
+        // Who orders too fast is told to send the same again.
+        self.settled[command] |= !matches!(told, Told::Refused(Rejection::OrderTooFast));
         self.heard.push(Heard {
             command,
             sent,
@@ -395,8 +396,8 @@ impl Oracle {
                 let command = &self.commands[*number];
                 let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
                 if command.body.family() == Family::Room {
-                    let ended = model.room(&command.key).may_have_ended(&command.body);
-                    return (ended || verdict == Ok(Vec::new()))
+                    let holds = model.room(&command.key).may_hold_by_the_clock(&command.body);
+                    return (holds || verdict == Ok(Vec::new()))
                         && *said == Said::Room(room::Answer::Ordered);
                 }
                 let wanted = match &command.body {

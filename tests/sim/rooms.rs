@@ -19,6 +19,7 @@ const BANS_HIGHEST: usize = 10_000;
 const MUTES_HIGHEST: usize = 1_000;
 const MONTH_SECONDS: u64 = 2_592_000;
 const BURST: usize = 5;
+const ORDERS_BURST: usize = 20;
 const CHATS_OF_VIEWERS: usize = 35;
 
 /// One room.
@@ -40,6 +41,8 @@ pub struct Room {
     /// How often each user said each text.
     said: BTreeMap<String, BTreeMap<String, usize>>,
     chats: usize,
+    /// How many orders of each changed something.
+    ordered: BTreeMap<String, usize>,
 }
 
 impl Room {
@@ -144,8 +147,12 @@ impl Room {
     /// before it in the order of refusals is.
     pub fn may_refuse(&self, streamer: &str, actor: &str, body: &Body, rejection: Rejection) -> bool {
         let verdict = self.verdict(streamer, actor, body);
-        let Body::Chat { text, .. } = body else {
-            return rejection == Rejection::MuteLimit && verdict.is_ok() && self.muted.len() >= MUTES_HIGHEST;
+        let text = match body {
+            Body::Chat { text, .. } => text,
+            Body::Order { act, .. } => {
+                return self.may_refuse_order(streamer, actor, act, &verdict, rejection);
+            }
+            _ => return false,
         };
         let said = self.said.get(actor);
         let times = said.map_or(0, |said| said.values().sum());
@@ -169,14 +176,48 @@ impl Room {
         }
     }
 
-    /// Whether an order that found nothing to do may have found a mute that had ended.
-    pub fn may_have_ended(&self, body: &Body) -> bool {
-        matches!(body, Body::Order { act: Act::Unmute { user }, .. } if self.muted.contains_key(user.as_str()))
+    fn may_refuse_order(
+        &self,
+        streamer: &str,
+        actor: &str,
+        act: &Act,
+        verdict: &Verdict,
+        rejection: Rejection,
+    ) -> bool {
+        let permitted = self.may_order(streamer, actor, act).is_ok();
+        let speaks = matches!(act, Act::Notice { .. } | Act::Pin { .. });
+        match rejection {
+            Rejection::Kicked => permitted && self.kicked.contains(actor),
+            Rejection::Muted => permitted && speaks && self.muted.contains_key(actor),
+            Rejection::MuteLimit => verdict.is_ok() && self.muted.len() >= MUTES_HIGHEST,
+            Rejection::OrderTooFast => {
+                verdict.is_ok() && self.ordered.get(actor).is_some_and(|n| *n >= ORDERS_BURST)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether an order that found nothing to do may have found a mute that had ended, or a kick that had not.
+    pub fn may_hold_by_the_clock(&self, body: &Body) -> bool {
+        match body {
+            Body::Order {
+                act: Act::Unmute { user },
+                ..
+            } => self.muted.contains_key(user.as_str()),
+            Body::Order {
+                act: Act::Kick { user },
+                ..
+            } => self.kicked.contains(user.as_str()),
+            _ => false,
+        }
     }
 
     /// Takes an event of the room.
     pub fn apply(&mut self, event: &Event) {
         let name = |user: &UserId| user.to_string();
+        if let Some(by) = event.ordered_by() {
+            *self.ordered.entry(name(by)).or_default() += 1;
+        }
         match event {
             Event::ChatSent(e) => {
                 self.chats += 1;

@@ -56,6 +56,8 @@ const ELSEWHERE: &[Rejection] = &[
     Rejection::BadRequest,
     Rejection::BadCursor,
     Rejection::BadLimit,
+    Rejection::BadLikeCount,
+    Rejection::TooManyLikes,
     Rejection::SettlementGap,
 ];
 

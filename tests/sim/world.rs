@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use actors::{Reply, Work};
+use domain::limits::ORDER_INTERVAL_MS;
 use domain::{Rejection, UserId};
 use fastrand::Rng;
 use journal::Error;
@@ -17,7 +18,7 @@ use crate::checks::views_are_right;
 use crate::life::{Life, Machine, id};
 use crate::model::Model;
 use crate::oracle::{Oracle, Told};
-use crate::script::{self, Family};
+use crate::script::{self, Body, Family};
 use crate::store::CrashStore;
 use crate::tally::Tally;
 
@@ -641,6 +642,11 @@ impl World {
                 return;
             }
             for number in open {
+                if matches!(self.oracle.commands()[number].body, Body::Order { .. }) {
+                    self.machine
+                        .clock_ms
+                        .fetch_add(ORDER_INTERVAL_MS, Ordering::SeqCst);
+                }
                 self.send(life, number);
                 self.rest(life);
             }

@@ -119,7 +119,7 @@ describe("the states of the room page", { timeout: 120_000 }, () => {
     const fake = await enter("ann");
     fake.publish({ type: "counters", viewers: 1, likes: 1, tickets: 1, skipped: { ephemeral: 400 } });
     fake.publish({ type: "counters", viewers: 1, likes: 1, tickets: 1, skipped: { ephemeral: 12 } });
-    await fake.page.getByText("You missed 412 hearts and entrances. Chat and gifts are complete.").waitFor();
+    await fake.page.getByText("Slow connection: you missed 412 flurries of hearts and entrances. Chat and gifts are complete.").waitFor();
     await fake.page.context().close();
   });
 

@@ -14,7 +14,7 @@ use crate::event::{
 };
 use crate::limits::{
     BANNED_MAX, KICK_MS, KICKED_MAX, MODERATORS_MAX, MUTE_SECONDS_MAX, MUTED_MAX, NOTICE_CHARS_MAX,
-    PINNED_CHARS_MAX, SLOW_MODE_SECONDS_MAX,
+    ORDER_BURST, ORDER_INTERVAL_MS, PINNED_CHARS_MAX, SLOW_MODE_SECONDS_MAX,
 };
 use crate::{Event, Rejection, UserId, text};
 
@@ -93,6 +93,11 @@ impl Act {
         }
     }
 
+    /// Whether everybody is shown words of its author.
+    fn speaks(&self) -> bool {
+        matches!(self, Self::Notice { .. } | Self::Pin { .. })
+    }
+
     /// To whom it is done, if to anybody.
     fn target(&self) -> Option<&UserId> {
         match self {
@@ -122,6 +127,9 @@ pub(super) struct Rules {
     muted: BTreeMap<UserId, i64>,
     /// Likewise, with the next kick.
     kicked: BTreeMap<UserId, i64>,
+    /// When the allowance of each who ordered lately will be full again (a token bucket kept as one time), unix ms. Full
+    /// ones are taken out with the next order.
+    orderers: BTreeMap<UserId, i64>,
     slow_mode_seconds: u32,
     followers_only: bool,
     pinned: Option<String>,
@@ -136,6 +144,7 @@ impl Rules {
             banned: BTreeSet::new(),
             muted: BTreeMap::new(),
             kicked: BTreeMap::new(),
+            orderers: BTreeMap::new(),
             slow_mode_seconds: 0,
             followers_only: false,
             pinned: None,
@@ -173,14 +182,29 @@ impl Rules {
         if self.banned.contains(user) {
             return Err(Rejection::Banned);
         }
-        if self.kicked.get(user).is_some_and(|until_ms| *until_ms > now_ms) {
+        if self.is_kicked(user, now_ms) {
             return Err(Rejection::Kicked);
         }
         Ok(())
     }
 
+    fn is_kicked(&self, user: &UserId, now_ms: i64) -> bool {
+        self.kicked.get(user).is_some_and(|until_ms| *until_ms > now_ms)
+    }
+
     /// What an order makes happen; nothing when it holds already.
     pub(super) fn decide(&self, by: &UserId, act: &Act, now_ms: i64) -> Result<Vec<Event>, Rejection> {
+        self.permits(by, act, now_ms)?;
+        let events = self.outcome(by.clone(), act, now_ms)?;
+        let full_at_ms = self.orderers.get(by).copied().unwrap_or(now_ms);
+        if !events.is_empty() && full_at_ms - now_ms > (ORDER_BURST - 1) * ORDER_INTERVAL_MS {
+            return Err(Rejection::OrderTooFast);
+        }
+        Ok(events)
+    }
+
+    /// Whether this one may order this.
+    fn permits(&self, by: &UserId, act: &Act, now_ms: i64) -> Result<(), Rejection> {
         let role = self.role(by);
         if role < act.least_role() {
             return Err(Rejection::NotPermitted);
@@ -188,7 +212,15 @@ impl Rules {
         if act.target().is_some_and(|user| self.role(user) >= role) {
             return Err(Rejection::NotOfEquals);
         }
-        let by = by.clone();
+        self.admits(by, now_ms)?;
+        if act.speaks() && self.muted_until_ms(by, now_ms).is_some() {
+            return Err(Rejection::Muted);
+        }
+        Ok(())
+    }
+
+    /// What an order that may be given makes happen.
+    fn outcome(&self, by: UserId, act: &Act, now_ms: i64) -> Result<Vec<Event>, Rejection> {
         match act {
             Act::Mute { user, seconds } => self.mute(by, user, *seconds, now_ms),
             Act::Unmute { user } => {
@@ -196,8 +228,8 @@ impl Rules {
                 Ok(user.map(|user| Unmuted { user, by }.into()).into_iter().collect())
             }
             Act::Kick { user } => {
-                let user = user.clone();
-                Ok(Vec::from([Kicked { user, by }.into()]))
+                let (out, user) = (self.is_kicked(user, now_ms), user.clone());
+                Ok(one_if(!out, Kicked { user, by }))
             }
             Act::Ban { user } => self.ban(by, user),
             Act::Unban { user } => {
@@ -284,6 +316,9 @@ impl Rules {
     }
 
     pub(super) fn evolve(&mut self, event: &Event, at_ms: i64) {
+        if let Some(by) = event.ordered_by() {
+            self.remember_order(by, at_ms);
+        }
         match event {
             Event::Muted(e) => {
                 self.muted.retain(|_, until_ms| *until_ms > at_ms);
@@ -301,6 +336,12 @@ impl Rules {
             Event::ModeratorRemoved(e) => _ = self.moderators.remove(&e.user),
             _ => {}
         }
+    }
+
+    fn remember_order(&mut self, by: &UserId, at_ms: i64) {
+        self.orderers.retain(|_, full_at_ms| *full_at_ms > at_ms);
+        let full_at_ms = self.orderers.entry(by.clone()).or_insert(at_ms);
+        *full_at_ms = (*full_at_ms + ORDER_INTERVAL_MS).min(at_ms + ORDER_BURST * ORDER_INTERVAL_MS);
     }
 
     fn remember_kick(&mut self, user: &UserId, at_ms: i64) {

@@ -11,6 +11,7 @@ use crate::limits::{
     CHAT_BURST, CHAT_INTERVAL_MS, CHATS_REMEMBERED_MAX, REPEATED_TEXT_MAX, REPEATED_TEXT_MS,
     ROOM_CHATS_FOR_STAFF, ROOM_CHATS_PER_SECOND_MAX,
 };
+use crate::text::is_seen;
 use crate::{Rejection, UserId};
 
 /// One user who wrote lately.
@@ -124,9 +125,11 @@ impl Talker {
     }
 }
 
-/// FNV-1a: small, the same everywhere, and good enough to tell a user's own texts apart.
+/// Of what can be seen of a text, whatever its case: spaces and unseen characters do not make it another one. FNV-1a:
+/// small, the same everywhere, and good enough to tell a user's own texts apart.
 fn digest(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    let seen = text.chars().filter(|c| is_seen(*c)).flat_map(char::to_lowercase);
+    seen.fold(0xcbf2_9ce4_8422_2325, |hash, c| {
+        (hash ^ u64::from(c)).wrapping_mul(0x0000_0100_0000_01b3)
     })
 }

@@ -239,6 +239,15 @@ fn the_same_text_is_fine_again_after_a_while_and_so_is_the_same_by_somebody_else
 }
 
 #[test]
+fn case_spaces_and_what_nobody_sees_do_not_make_another_text() {
+    let twice = [said("buy coins"), said("BUY  coins")];
+    for same in ["buy\u{200D} coins", "Buy Coins\u{FE0F}", "buy\u{3164}coins"] {
+        check_refused::<Room>(ROOM, &twice, &say(same), Rejection::RepeatedText);
+    }
+    check::<Room>(ROOM, &twice, &say("buy coin"), &[said("buy coin")]);
+}
+
+#[test]
 fn only_who_is_let_in_comes_in_and_is_told_how_they_stand() {
     let enter = |user: &str| Command::Enter { user: id(user) };
     let given = [

@@ -36,7 +36,7 @@ export type OrderPublication =
   | NoticePublication | PinnedPublication | MutedPublication | PersonPublication | SlowModePublication | FollowersOnlyPublication;
 
 /** What this connection lost in this room since it was told last, by class. */
-export interface Skipped { ephemeral?: number; state?: number; chat?: number }
+export interface Skipped { ephemeral?: number; state?: number }
 export interface CountersPublication {
   type: "counters"; viewers: number; likes?: number; tickets: number; skipped?: Skipped;
 }

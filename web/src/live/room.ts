@@ -24,7 +24,8 @@ export interface PendingChat { id: number; text: string; position: Position | un
 export interface Flight { key: number; gift: string; coins: number; user: string }
 
 /** What this connection was too slow for, since it was told of it first. */
-export interface Missed { ephemeral: number; chat: number }
+/** Hearts and entrances come by the handful: how many such moments were left out. */
+export interface Missed { ephemeral: number }
 
 /** What a room needs of the session. */
 export type Host = Pick<
@@ -203,10 +204,9 @@ export class Room {
     this.#hearts.value += count;
   }
 
-  #miss({ ephemeral = 0, chat = 0 }: Skipped): void {
-    if (ephemeral + chat === 0) return;
-    const before = this.#missed.said.value;
-    this.#missed.say({ ephemeral: ephemeral + (before?.ephemeral ?? 0), chat: chat + (before?.chat ?? 0) });
+  #miss({ ephemeral = 0 }: Skipped): void {
+    if (ephemeral === 0) return;
+    this.#missed.say({ ephemeral: ephemeral + (this.#missed.said.value?.ephemeral ?? 0) });
   }
 
   #published(context: PublicationContext): void {

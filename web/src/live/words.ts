@@ -41,6 +41,7 @@ const WORDS: Record<number, string> = {
   455: "10,000 people are banned here already. Lift a ban first.",
   456: "1,000 people are muted here already. Try slow mode.",
   457: "They are banned. Lift the ban first.",
+  458: "That was fast. Two orders a second.",
   460: "You are banned from this room.",
   461: "You were asked to leave. Come back in a minute.",
   462: "You are muted here for now. You can still watch and send gifts.",

@@ -16,9 +16,9 @@ export function Whispers({ room }: { room: Room }) {
   );
 }
 
-function missedWords({ ephemeral, chat }: Missed): string {
-  if (chat > 0) return `Slow connection: you missed ${compact(chat)} ${chat === 1 ? "message" : "messages"}. Gifts are never missed.`;
-  return `You missed ${compact(ephemeral)} ${ephemeral === 1 ? "heart" : "hearts"} and entrances. Chat and gifts are complete.`;
+function missedWords({ ephemeral }: Missed): string {
+  const bursts = `${compact(ephemeral)} ${ephemeral === 1 ? "flurry" : "flurries"}`;
+  return `Slow connection: you missed ${bursts} of hearts and entrances. Chat and gifts are complete.`;
 }
 
 function enteredWords({ users, more }: EnteredPublication): string {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::event::{ModeratorRemoved, NoticePosted, Pinned, Unpinned};
 use crate::limits::{
-    BANNED_MAX, KICKED_MAX, MODERATORS_MAX, MUTE_SECONDS_MAX, MUTED_MAX, NOTICE_CHARS_MAX, PINNED_CHARS_MAX,
-    SLOW_MODE_SECONDS_MAX,
+    BANNED_MAX, KICKED_MAX, MODERATORS_MAX, MUTE_SECONDS_MAX, MUTED_MAX, NOTICE_CHARS_MAX, ORDER_BURST,
+    ORDER_INTERVAL_MS, PINNED_CHARS_MAX, SLOW_MODE_SECONDS_MAX,
 };
 
 fn order(by: &str, act: Act) -> Command {
@@ -100,7 +100,27 @@ pub(crate) fn refused() -> Vec<Rejection> {
     }
     let mut refused: Vec<_> = table.into_iter().map(|(.., then)| then).collect();
     refused.extend(refused_in_full_lists());
+    refused.extend(
+        run_of_orders("kim", ORDER_BURST as usize + 1)
+            .into_iter()
+            .filter_map(Result::err),
+    );
     refused
+}
+
+/// Notices of one author, all at the same time, in a room with the moderator `mod`.
+fn run_of_orders(by: &str, count: usize) -> Vec<Result<(), Rejection>> {
+    let mut room = given::<Room>(ROOM, &[moderator("mod")]);
+    let give = |n| ordered_at(&mut room, by, notice(&format!("{n}")), NOW_MS);
+    (0..count).map(give).collect()
+}
+
+/// Lets a room take an order.
+fn ordered_at(room: &mut Room, by: &str, act: Act, now_ms: i64) -> Result<(), Rejection> {
+    if let Decision::Happens(events) = decide_at(room, &order(by, act), now_ms)? {
+        events.iter().for_each(|event| room.evolve(event, now_ms));
+    }
+    Ok(())
 }
 
 /// What is refused because a list of the room is full, and would not be with one less in it.
@@ -288,6 +308,79 @@ fn of_too_many_kicked_the_first_may_come_back_at_once() {
     for n in 1..=KICKED_MAX {
         assert_eq!(decide_at(&room, &enter(n), now_ms).err(), Some(Rejection::Kicked));
     }
+}
+
+#[test]
+fn who_orders_a_burst_waits_and_nobody_waits_for_another() {
+    let burst = ORDER_BURST as usize;
+    for by in ["kim", "mod"] {
+        let taken = run_of_orders(by, burst + 1);
+        assert!(taken[..burst].iter().all(Result::is_ok));
+        assert_eq!(taken[burst], Err(Rejection::OrderTooFast));
+    }
+    let mut room = given::<Room>(ROOM, &[moderator("mod"), banned("bad")]);
+    for n in 0..burst {
+        assert_eq!(
+            ordered_at(&mut room, "mod", notice(&format!("{n}")), NOW_MS),
+            Ok(())
+        );
+    }
+    let mut give = |by: &str, act, at_ms| ordered_at(&mut room, by, act, at_ms);
+    let full = Err(Rejection::OrderTooFast);
+    assert_eq!(give("mod", notice("b"), NOW_MS), full);
+    assert_eq!(
+        give("mod", ban("bad"), NOW_MS),
+        Ok(()),
+        "what holds already costs nothing"
+    );
+    assert_eq!(give("kim", notice("b"), NOW_MS), Ok(()));
+    let next_ms = NOW_MS + ORDER_INTERVAL_MS;
+    assert_eq!(give("mod", notice("b"), next_ms - 1), full);
+    assert_eq!(give("mod", notice("b"), next_ms), Ok(()));
+    assert_eq!(give("mod", notice("c"), next_ms), full);
+}
+
+#[test]
+fn two_orders_a_second_are_never_too_fast() {
+    let mut room = Room::new(&id(ROOM));
+    for n in 0..200 {
+        let given = ordered_at(
+            &mut room,
+            "kim",
+            notice(&format!("{n}")),
+            NOW_MS + n * ORDER_INTERVAL_MS,
+        );
+        assert_eq!(given, Ok(()), "{n}");
+    }
+}
+
+#[test]
+fn a_moderator_who_is_kicked_orders_nothing_and_one_who_is_muted_speaks_to_nobody() {
+    let out = [moderator("mod"), kicked("mod")];
+    for act in orders_of_moderators() {
+        let soon_ms = GIVEN_MS + KICK_MS - 1;
+        let room = given::<Room>(ROOM, &out);
+        let refused = decide_at(&room, &order("mod", act.clone()), soon_ms);
+        assert_eq!(refused.err(), Some(Rejection::Kicked), "{act:?}");
+        assert!(decide_at(&room, &order("mod", act), soon_ms + 1).is_ok());
+    }
+    let silent = [moderator("mod"), muted("mod", NOW_MS + 1)];
+    for act in orders_of_moderators() {
+        let speaks = act == notice("b") || act == pin("b");
+        let told = decide_at(&given::<Room>(ROOM, &silent), &order("mod", act.clone()), NOW_MS);
+        assert_eq!(told.err(), speaks.then_some(Rejection::Muted), "{act:?}");
+    }
+}
+
+#[test]
+fn to_kick_again_who_is_kicked_changes_nothing_until_they_may_come_back() {
+    let mut room = given::<Room>(ROOM, &[kicked("ann")]);
+    let back_ms = GIVEN_MS + KICK_MS;
+    let again = decide_at(&room, &order("kim", kick("ann")), back_ms - 1);
+    assert_eq!(again, Ok(Decision::Already(Answer::Ordered)));
+    assert_eq!(ordered_at(&mut room, "kim", kick("ann"), back_ms), Ok(()));
+    let enter = Command::Enter { user: id("ann") };
+    assert_eq!(decide_at(&room, &enter, back_ms).err(), Some(Rejection::Kicked));
 }
 
 #[test]
