@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::protocol::{Address, Format, Push, append_encoded, append_push};
-use crate::publication::{Class, ClientInfo, Publication};
+use crate::publication::{Class, ClientInfo, ENVELOPE_BYTES, Publication};
 
 /// Names one channel for as long as it lives in the hub; also what pushes may name it by.
 pub(crate) type ChannelId = u64;
@@ -107,11 +107,11 @@ impl Item {
         }
     }
 
-    /// About what it weighs on the wire.
+    /// About what it weighs on the wire, the channel's name apart.
     pub(crate) fn weight_bytes(&self) -> usize {
         match &self.said {
             Said::Publication(publication) => publication.weight_bytes(),
-            Said::Join(info) | Said::Leave(info) => info.weight_bytes(),
+            Said::Join(info) | Said::Leave(info) => ENVELOPE_BYTES + info.weight_bytes(),
         }
     }
 
@@ -173,7 +173,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn encode(channel: &Arc<str>, id: ChannelId, dialect: Dialect, items: &[Item]) -> Arc<Self> {
         let weight_bytes: usize = items.iter().map(Item::weight_bytes).sum();
-        let mut bytes = BytesMut::with_capacity(weight_bytes + items.len() * (channel.len() + 64));
+        let mut bytes = BytesMut::with_capacity(weight_bytes + items.len() * channel.len());
         let mut parts = Vec::with_capacity(items.len());
         for item in items {
             let before = bytes.len();

@@ -60,6 +60,8 @@ pub(crate) struct Connection<B: Backend> {
     armed_ms: Option<u64>,
     notices: Vec<Notice>,
     closing: Option<Disconnect>,
+    /// Since when the transport has been writing what it was given last.
+    writing_since_ms: Option<u64>,
     finished: bool,
 }
 
@@ -82,6 +84,7 @@ impl<B: Backend> Connection<B> {
             armed_ms: None,
             notices: Vec::new(),
             closing: None,
+            writing_since_ms: None,
             finished: false,
         }
     }
@@ -115,14 +118,22 @@ impl<B: Backend> Connection<B> {
         self.peer.claim().map(Outbound::Rest)
     }
 
-    /// For a transport whose socket takes nothing at present: only an order to close counts, and ends the connection
-    /// at once. What was to be written before goes out if the socket takes it in time.
+    /// For a transport whose socket takes nothing at present: only an order to close and what runs out count, and end the
+    /// connection at once. What was to be written before goes out if the socket takes it in time.
     pub(crate) fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<Disconnect> {
-        if self.peer.stall(cx.waker()) {
-            return Poll::Pending;
+        let now = self.gateway.now();
+        loop {
+            self.take_orders();
+            self.session.tick_while_stalled(now);
+            self.perform();
+            if self.closing.is_some() {
+                break;
+            }
+            self.arm(cx, self.session.next_deadline_ms_while_stalled());
+            if self.peer.stall(cx.waker()) {
+                return Poll::Pending;
+            }
         }
-        self.take_orders();
-        self.perform();
         let why = self.closing.clone().unwrap_or(Disconnect::CONNECTION_CLOSED);
         self.finish();
         Poll::Ready(why)
@@ -135,12 +146,28 @@ impl<B: Backend> Connection<B> {
         cx: &mut Context<'_>,
         mut read: impl FnMut(&mut Context<'_>) -> Poll<Inbound>,
     ) -> Poll<Outbound> {
+        if let Some(since_ms) = self.writing_since_ms.take() {
+            let now_ms = self.gateway.hub().clock().now_ms();
+            self.session.was_blocked(now_ms.saturating_sub(since_ms));
+        }
+        let polled = self.poll_output(cx, &mut read);
+        if polled.is_ready() {
+            self.writing_since_ms = Some(self.gateway.hub().clock().now_ms());
+        }
+        polled
+    }
+
+    fn poll_output(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: &mut impl FnMut(&mut Context<'_>) -> Poll<Inbound>,
+    ) -> Poll<Outbound> {
         if let Some(rest) = self.claim() {
             return Poll::Ready(rest);
         }
         loop {
             let mut rounds = 0;
-            while self.closing.is_none() && self.round(cx, &mut read) {
+            while self.closing.is_none() && self.round(cx, read) {
                 rounds += 1;
                 if rounds == ROUNDS_PER_WAKE_MAX {
                     cx.waker().wake_by_ref();
@@ -158,7 +185,7 @@ impl<B: Backend> Connection<B> {
             if rounds == ROUNDS_PER_WAKE_MAX {
                 return Poll::Pending;
             }
-            self.arm(cx);
+            self.arm(cx, self.session.next_deadline_ms());
             if self.peer.sleep(cx.waker()) {
                 return Poll::Pending;
             }
@@ -214,9 +241,10 @@ impl<B: Backend> Connection<B> {
         progress
     }
 
-    /// Output is not piled up while the socket cannot take it: then nothing is read and no answer is fetched.
+    /// Answers are not piled up while the socket cannot take them: then nothing is read and no answer is fetched. Publications
+    /// have bounds of their own, and do not keep a slow reader from being heard.
     fn has_room(&self) -> bool {
-        self.peer.waiting_bytes() < FRAME_BYTES_TARGET
+        self.peer.owed_bytes() < FRAME_BYTES_TARGET
     }
 
     fn take_orders(&mut self) -> bool {
@@ -337,10 +365,10 @@ impl<B: Backend> Connection<B> {
         Outbound::Close(why)
     }
 
-    /// Makes the task wake at the session's next deadline. The timer only moves when it has to come earlier, or has
+    /// Makes the task wake at a deadline of the session. The timer only moves when it has to come earlier, or has
     /// fired: most deadlines move later and would only cost.
-    fn arm(&mut self, cx: &mut Context<'_>) {
-        let Some(deadline_ms) = self.session.next_deadline_ms() else {
+    fn arm(&mut self, cx: &mut Context<'_>, deadline_ms: Option<u64>) {
+        let Some(deadline_ms) = deadline_ms else {
             return;
         };
         if self.armed_ms.is_none_or(|armed| armed > deadline_ms) {

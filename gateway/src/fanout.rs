@@ -13,7 +13,7 @@ use crate::hub::Hub;
 use crate::limits::FANOUT_THREADS;
 use crate::peer::lock;
 
-/// The time of ticks: real, or moved by a test.
+/// The time of ticks and of sessions: real, or moved by a test.
 #[derive(Debug)]
 pub(crate) enum Clock {
     Real(Instant),
@@ -28,6 +28,14 @@ impl Clock {
             Self::Real(start) => start.elapsed().as_millis() as u64,
             #[cfg(test)]
             Self::Moved(now_ms) => now_ms.load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn instant_at(&self, at_ms: u64) -> Instant {
+        match self {
+            Self::Real(start) => *start + Duration::from_millis(at_ms),
+            #[cfg(test)]
+            Self::Moved(_) => Instant::now() + Duration::from_millis(at_ms.saturating_sub(self.now_ms())),
         }
     }
 
@@ -188,9 +196,15 @@ pub(crate) fn start(agenda: &Arc<Agenda>, hub: &Weak<Hub>) {
 fn run(agenda: &Agenda, hub: &Weak<Hub>) {
     while let Some(channel) = agenda.wait() {
         let Some(hub) = hub.upgrade() else { return };
-        if catch_unwind(AssertUnwindSafe(|| hub.tell(&channel))).is_err() {
-            tracing::error!(channel = %channel.name, "a fan-out panicked; its subscribers recover");
-            lock(&channel.pending).stumbled();
-        }
+        carry(agenda, &hub, &channel);
+    }
+}
+
+/// Carries what a channel has to say. Whatever goes wrong within, the channel's subscribers hear that they lost their place.
+pub(crate) fn carry(agenda: &Agenda, hub: &Hub, channel: &Arc<Channel>) {
+    if catch_unwind(AssertUnwindSafe(|| hub.tell(channel))).is_err() {
+        tracing::error!(channel = %channel.name, "a fan-out panicked; its subscribers recover");
+        let due_ms = lock(&channel.pending).stumbled(agenda.clock().now_ms());
+        agenda.add(channel.clone(), due_ms);
     }
 }

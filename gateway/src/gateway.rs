@@ -167,12 +167,12 @@ impl<B: Backend> Gateway<B> {
     pub(crate) fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Now {
-            monotonic_ms: self.shared.started.elapsed().as_millis() as u64,
+            monotonic_ms: self.hub().clock().now_ms(),
             unix_s: unix.as_secs(),
         }
     }
 
     pub(crate) fn instant_at(&self, monotonic_ms: u64) -> Instant {
-        self.shared.started + Duration::from_millis(monotonic_ms)
+        self.hub().clock().instant_at(monotonic_ms)
     }
 }

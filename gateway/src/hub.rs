@@ -287,7 +287,8 @@ impl Hub {
         };
         let mut rest = publications;
         while !rest.is_empty() {
-            let (some, behind) = rest.split_at(one_frame(rest, Publication::weight_bytes));
+            let fitting = one_frame(name, rest, Publication::weight_bytes);
+            let (some, behind) = rest.split_at(fitting);
             let items: Vec<_> = some
                 .iter()
                 .filter(|publication| publication.offset.is_some())
@@ -300,6 +301,10 @@ impl Hub {
             }
             rest = behind;
         }
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        self.agenda.clock()
     }
 
     /// Adds to what a channel has to say.
@@ -327,7 +332,8 @@ impl Hub {
         }
         let mut rest = &telling.items[..];
         while !rest.is_empty() {
-            let (items, behind) = rest.split_at(one_frame(rest, Item::weight_bytes));
+            let fitting = one_frame(&channel.name, rest, Item::weight_bytes);
+            let (items, behind) = rest.split_at(fitting);
             let encoded = Encoded::new(&channel.name, channel.id, items);
             round = Round::default();
             self.walk(channel, &mut round, |peer, dialect, losses| {
@@ -346,7 +352,7 @@ impl Hub {
     pub(crate) fn turn(&self) -> Option<u64> {
         loop {
             match self.agenda.take() {
-                Ok(channel) => self.tell(&channel),
+                Ok(channel) => fanout::carry(&self.agenda, self, &channel),
                 Err(next_ms) => return next_ms,
             }
         }
@@ -475,11 +481,11 @@ struct Round {
     written: Written,
 }
 
-/// How many of these go into one frame: at least one.
-fn one_frame<T>(things: &[T], weight_bytes: impl Fn(&T) -> usize) -> usize {
+/// How many things of a channel go into one frame: at least one.
+fn one_frame<T>(channel: &str, things: &[T], weight_bytes: impl Fn(&T) -> usize) -> usize {
     let mut bytes = 0;
     let fitting = things.iter().take_while(|thing| {
-        bytes += weight_bytes(thing);
+        bytes += channel.len() + weight_bytes(thing);
         bytes <= limits::FRAME_BYTES_TARGET
     });
     fitting.count().max(1)

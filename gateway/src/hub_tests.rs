@@ -517,3 +517,67 @@ fn a_full_channel_costs_nobody_elsewhere_anything() {
     assert_eq!(pushes(&quiet).len(), 1);
     assert!(bench.hub.stats().lost_ephemeral.load(Relaxed) > 150);
 }
+
+/// Counts how often a task is woken.
+#[derive(Default)]
+struct Wakes(AtomicU64);
+
+impl std::task::Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn who_is_put_out_of_a_channel_with_no_room_to_say_so_is_closed_though_its_socket_takes_nothing() {
+    let mut bench = Bench::narrow();
+    let peer = bench.member("a");
+    peer.send(vec![b'1'; 100_000].into(), &mut Losses::default());
+    let wakes = Arc::new(Wakes::default());
+    assert!(peer.stall(&wakes.clone().into()));
+    assert_eq!(bench.hub.unsubscribe_user("a", CHANNEL, &Unsubscribe::SERVER), 1);
+    assert_eq!(wakes.0.load(Relaxed), 1);
+    assert_eq!(orders(&peer), (Some(3008), vec![]));
+}
+
+/// A socket that breaks whoever writes to it.
+#[derive(Debug)]
+struct Broken;
+
+impl crate::peer::Line for Broken {
+    fn try_write(&self, _bytes: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+        panic!("as the test wants it")
+    }
+}
+
+#[test]
+fn after_a_panic_of_the_fan_out_everybody_recovers_though_nothing_follows() {
+    let mut bench = Bench::new();
+    let (peer, other) = (bench.member("a"), bench.member("b"));
+    peer.set_line(Some(Arc::new(Broken)));
+    assert!(peer.sleep(std::task::Waker::noop()));
+    bench.publish(Class::Durable, 1, 10);
+    for peer in [peer, other] {
+        assert_eq!(orders(&peer), (None, vec![2500]));
+    }
+}
+
+#[test]
+fn however_small_its_publications_a_channel_makes_no_frame_over_the_limit() {
+    let mut bench = Bench::new();
+    let peer = bench.member("a");
+    for offset in 1..=20_000 {
+        let publication = Publication::new("1").at(offset);
+        let sent = bench.hub.publish(CHANNEL, Class::Durable, &publication);
+        sent.expect("within limits");
+    }
+    bench.hub.settle();
+    let frames = std::iter::from_fn(|| peer.next_frame(limits::FRAME_BYTES_TARGET));
+    let (mut largest, mut lapsed) = (0, false);
+    for frame in frames {
+        largest = largest.max(frame.len());
+        lapsed |= frame.windows(11).any(|window| window == b"unsubscribe");
+    }
+    assert!(largest <= limits::FRAME_BYTES_TARGET * 2, "{largest}");
+    assert!(lapsed, "so many wait only as far as the channel's bound");
+}

@@ -32,6 +32,8 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 struct Entry {
     channel: ChannelId,
+    /// See [`Outbox::owed_bytes`].
+    owed: bool,
     what: Waiting,
 }
 
@@ -44,9 +46,9 @@ enum Waiting {
     Gone,
 }
 
-impl Entry {
+impl Waiting {
     fn bytes(&self) -> usize {
-        match &self.what {
+        match self {
             Waiting::Message(bytes) => bytes.len(),
             Waiting::Batch(batch) => batch.len(),
             Waiting::Gone => 0,
@@ -73,6 +75,7 @@ pub(crate) struct Outbox {
     /// Sequence of the queue's front.
     front: u64,
     bytes: usize,
+    owed_bytes: usize,
     /// Waiting bytes that may go, by rank, so that nobody searches for what is not there.
     ephemeral_bytes: [usize; EPHEMERAL_RANKS.len()],
     feeds: Vec<Feed>,
@@ -88,6 +91,7 @@ impl Outbox {
             queue: VecDeque::new(),
             front: 0,
             bytes: 0,
+            owed_bytes: 0,
             ephemeral_bytes: [0; 2],
             feeds: Vec::new(),
             untold: Vec::new(),
@@ -99,6 +103,12 @@ impl Outbox {
     /// Bytes waiting to be sent.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Those among them that the client's own requests led to: replies, other messages, and what it recovers. No bound cuts
+    /// them, so whoever makes them is to wait while there are many.
+    pub(crate) fn owed_bytes(&self) -> usize {
+        self.owed_bytes
     }
 
     /// Starts to hold back what is published in a channel.
@@ -161,7 +171,7 @@ impl Outbox {
     }
 
     /// Queues what was read from the stream while its channel is held back. Not bounded: the reader paces itself by
-    /// [`Outbox::bytes`].
+    /// [`Outbox::owed_bytes`].
     pub(crate) fn publish_recovered(&mut self, channel: ChannelId, batch: Arc<Batch>) {
         let Some(feed) = self.feeds.iter_mut().find(|feed| feed.channel == channel) else {
             return;
@@ -170,7 +180,7 @@ impl Outbox {
             return;
         };
         feed.floor = feed.floor.max(batch.last_offset());
-        self.push(channel, Waiting::Batch(batch));
+        self.push(channel, true, Waiting::Batch(batch));
     }
 
     /// The client knows everything up to `floor`: lets out what was held back behind it. `Err` = some of that was
@@ -212,7 +222,7 @@ impl Outbox {
         if self.bytes > 0 && self.bytes + encoded.len() > self.bytes_max + OUTBOX_STATE_RESERVE_BYTES {
             return false;
         }
-        self.push(NO_CHANNEL, Waiting::Message(encoded));
+        self.push(NO_CHANNEL, true, Waiting::Message(encoded));
         true
     }
 
@@ -221,6 +231,7 @@ impl Outbox {
         self.front += self.queue.len() as u64;
         self.queue = VecDeque::new();
         self.bytes = 0;
+        self.owed_bytes = 0;
         self.ephemeral_bytes = [0; 2];
         self.feeds = Vec::new();
         self.untold = Vec::new();
@@ -256,7 +267,7 @@ impl Outbox {
     fn next_bytes(&mut self) -> Option<usize> {
         while let Some(entry) = self.queue.front() {
             if !matches!(entry.what, Waiting::Gone) {
-                return Some(entry.bytes());
+                return Some(entry.what.bytes());
             }
             self.queue.pop_front();
             self.front += 1;
@@ -268,7 +279,7 @@ impl Outbox {
         self.next_bytes()?;
         let entry = self.queue.pop_front()?;
         self.front += 1;
-        self.account(&entry.what, false);
+        self.account(&entry.what, entry.owed, false);
         match entry.what {
             Waiting::Message(bytes) => Some(bytes),
             Waiting::Batch(batch) => Some(self.told(entry.channel, &batch)),
@@ -320,7 +331,7 @@ impl Outbox {
         }
         let (taken, has_state) = (batch.parts().len() as u32, batch.has(Rank::State));
         let offset = batch.last_offset();
-        let sequence = self.push(channel, Waiting::Batch(batch));
+        let sequence = self.push(channel, false, Waiting::Batch(batch));
         let feed = &mut self.feeds[feed];
         feed.floor = feed.floor.max(offset);
         if has_state {
@@ -353,37 +364,40 @@ impl Outbox {
         }
     }
 
-    fn push(&mut self, channel: ChannelId, what: Waiting) -> u64 {
-        self.account(&what, true);
-        self.queue.push_back(Entry { channel, what });
+    fn push(&mut self, channel: ChannelId, owed: bool, what: Waiting) -> u64 {
+        self.account(&what, owed, true);
+        self.queue.push_back(Entry { channel, owed, what });
         self.front + self.queue.len() as u64 - 1
     }
 
-    fn account(&mut self, what: &Waiting, comes: bool) {
+    fn account(&mut self, what: &Waiting, owed: bool, comes: bool) {
         let change = |counter: &mut usize, bytes: usize| {
             *counter = if comes { *counter + bytes } else { *counter - bytes };
         };
+        let bytes = what.bytes();
+        change(&mut self.bytes, bytes);
+        if owed {
+            change(&mut self.owed_bytes, bytes);
+        }
         match what {
-            Waiting::Message(bytes) => change(&mut self.bytes, bytes.len()),
             Waiting::Batch(batch) => {
-                change(&mut self.bytes, batch.len());
                 for (counter, rank) in self.ephemeral_bytes.iter_mut().zip(EPHEMERAL_RANKS) {
                     change(counter, batch.bytes_of(rank));
                 }
             }
-            Waiting::Gone => {}
+            Waiting::Message(_) | Waiting::Gone => {}
         }
     }
 
     /// Puts something else in the place of what waits at an index of the queue.
     fn replace(&mut self, index: usize, with: Option<Arc<Batch>>) {
         let with = with.map_or(Waiting::Gone, Waiting::Batch);
-        self.account(&with, true);
-        let Some(entry) = self.queue.get_mut(index) else {
+        let Some(owed) = self.queue.get(index).map(|entry| entry.owed) else {
             return;
         };
-        let replaced = std::mem::replace(&mut entry.what, with);
-        self.account(&replaced, false);
+        self.account(&with, owed, true);
+        let replaced = std::mem::replace(&mut self.queue[index].what, with);
+        self.account(&replaced, owed, false);
     }
 
     fn remove_waiting_state(&mut self, feed: usize, losses: &mut Losses) {

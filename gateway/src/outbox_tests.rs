@@ -312,6 +312,19 @@ fn replies_are_refused_only_when_nothing_more_can_be_dropped() {
 }
 
 #[test]
+fn what_is_owed_is_counted_apart_from_what_the_channel_says() {
+    let mut bench = Bench::live(10);
+    bench.publish(Class::Durable, Some(1), "1");
+    assert_eq!(bench.outbox.owed_bytes(), 0);
+    assert!(bench.outbox.send("{}".into(), &mut Losses::default()));
+    assert_eq!(bench.outbox.owed_bytes(), 2);
+    bench.recovered(2, "2");
+    assert!(bench.outbox.owed_bytes() > 2 && bench.outbox.owed_bytes() < bench.outbox.bytes());
+    bench.sent();
+    assert_eq!((bench.outbox.owed_bytes(), bench.outbox.bytes()), (0, 0));
+}
+
+#[test]
 fn a_frame_takes_about_its_target_and_at_least_one_entry() {
     let mut bench = Bench::live(4);
     bench.publish(Class::Durable, Some(1), "1111");
@@ -410,7 +423,7 @@ proptest! {
                     prop_assert!(fits);
                 }
             }
-            let waiting: usize = bench.outbox.queue.iter().map(Entry::bytes).sum();
+            let waiting: usize = bench.outbox.queue.iter().map(|entry| entry.what.bytes()).sum();
             prop_assert_eq!(bench.outbox.bytes(), waiting);
             prop_assert!(waiting <= bench.outbox.bytes_max + OUTBOX_STATE_RESERVE_BYTES);
         }

@@ -212,7 +212,10 @@ impl Peer {
         inner.outbox.close_feed(attachment.channel.id);
         let waker = why.and_then(|why| {
             inner.tell_unsubscribed(self.format, &attachment.channel.name, why);
-            inner.task.take_idle()
+            match inner.close {
+                Some(_) => inner.task.take(),
+                None => inner.task.take_idle(),
+            }
         });
         drop(inner);
         wake(waker);
@@ -314,8 +317,9 @@ impl Peer {
         lock(&self.inner).outbox.clear();
     }
 
-    pub(crate) fn waiting_bytes(&self) -> usize {
-        lock(&self.inner).outbox.bytes()
+    /// See [`Outbox::owed_bytes`].
+    pub(crate) fn owed_bytes(&self) -> usize {
+        lock(&self.inner).outbox.owed_bytes()
     }
 
     pub(crate) fn next_frame(&self, bytes_target: usize) -> Option<Bytes> {

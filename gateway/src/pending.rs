@@ -96,12 +96,14 @@ impl Pending {
         self.due_ms
     }
 
-    /// Telling it went wrong midway: who had it and who had not, nobody knows. All read it from the stream when the next
-    /// item comes.
-    pub(crate) fn stumbled(&mut self) {
+    /// Telling it went wrong midway: who had it and who had not, nobody knows. All are to read it from the stream; returns
+    /// when they are to be told, which is a tick later, in case that goes wrong again.
+    pub(crate) fn stumbled(&mut self, now_ms: u64) -> u64 {
+        let due_ms = now_ms + TICK_MS_MAX;
         self.in_hand = false;
-        self.due_ms = None;
+        self.due_ms = Some(due_ms);
         self.lapsed = true;
+        due_ms
     }
 
     fn hurry(&mut self, urgency: Urgency, subscribers: usize, now_ms: u64) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::PUBLICATION_BYTES_MAX;
-use crate::publication::{Class, Publication};
+use crate::publication::{Class, ENVELOPE_BYTES, Publication};
 
 const NOW_MS: u64 = 10_000;
 const SUBSCRIBERS: usize = 10;
@@ -139,7 +139,7 @@ fn only_the_newest_state_is_said() {
     let telling = bench.tell(NOW_MS + TICK_MS_MIN);
     assert_eq!(
         telling.items.iter().map(Item::weight_bytes).collect::<Vec<_>>(),
-        [30]
+        [30 + ENVELOPE_BYTES]
     );
     assert_eq!(bench.losses.conflated, 2 * SUBSCRIBERS as u64);
     assert!(telling.skipped.is_empty(), "conflation is no loss");
@@ -148,7 +148,7 @@ fn only_the_newest_state_is_said() {
 #[test]
 fn too_much_costs_the_ephemeral_first_and_everybody_is_to_be_told() {
     let mut bench = Bench::spoken();
-    let quarter = CHANNEL_PENDING_BYTES_MAX / 4;
+    let quarter = CHANNEL_PENDING_BYTES_MAX / 4 - ENVELOPE_BYTES;
     for class in [
         Class::Ephemeral,
         Class::Durable,
@@ -207,11 +207,27 @@ fn after_a_stumble_everybody_reads_the_stream() {
     let mut bench = Bench::spoken();
     bench.push(Class::Durable, Urgency::Now, 1, NOW_MS + 1);
     bench.pending.take(NOW_MS + 1).expect("due");
-    bench.pending.stumbled();
+    let due_ms = bench.pending.stumbled(NOW_MS + 1);
+    assert_eq!(
+        due_ms,
+        NOW_MS + 1 + TICK_MS_MAX,
+        "also when nobody says anything more"
+    );
     assert_eq!(
         bench.push(Class::Durable, Urgency::Tick, 1, NOW_MS + 2),
         Some(NOW_MS + 2)
     );
     let telling = bench.tell(NOW_MS + 2);
     assert_eq!((telling.lapsed, telling.items.len()), (true, 0));
+}
+
+#[test]
+fn what_came_during_a_stumble_is_told_though_nothing_follows() {
+    let mut bench = Bench::spoken();
+    bench.push(Class::Durable, Urgency::Now, 1, NOW_MS + 1);
+    bench.pending.take(NOW_MS + 1).expect("due");
+    bench.push(Class::State, Urgency::Tick, 1, NOW_MS + 1);
+    let due_ms = bench.pending.stumbled(NOW_MS + 1);
+    let telling = bench.tell(due_ms);
+    assert_eq!((telling.lapsed, telling.items.len()), (true, 1));
 }

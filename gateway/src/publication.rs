@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+/// About what a push is besides its payload and the name of its channel.
+pub(crate) const ENVELOPE_BYTES: usize = 64;
+
 /// A place in a channel's stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamPosition {
@@ -62,9 +65,9 @@ impl Publication {
         }
     }
 
-    /// About what it weighs on the wire, framing apart.
+    /// About what it weighs on the wire, the channel's name apart.
     pub(crate) fn weight_bytes(&self) -> usize {
-        self.data.len() + self.info.as_ref().map_or(0, |info| info.weight_bytes())
+        ENVELOPE_BYTES + self.data.len() + self.info.as_ref().map_or(0, |info| info.weight_bytes())
     }
 
     /// The same at a place in the stream.

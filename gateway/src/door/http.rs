@@ -64,15 +64,63 @@ impl<'a> Knock<'a> {
     pub(crate) fn of(head: &'a RequestHead, door: &Door) -> Self {
         let text = |name: HeaderName| head.headers().get(name).and_then(|value| value.to_str().ok());
         let forwarded = head.headers().get_all(FORWARDED_FOR);
-        let forwarded = forwarded.filter_map(|value| value.to_str().ok());
+        // One that is no text counts, too: were it passed over, whoever sends it would have no limits by address.
+        let forwarded: Vec<_> = forwarded
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
         Self {
-            client: head.peer_addr.and_then(|peer| door.client(peer, forwarded)),
+            client: head
+                .peer_addr
+                .and_then(|peer| door.client(peer, forwarded.iter().map(|value| &**value))),
             // One that is no text is listed nowhere.
             origin: head
                 .headers()
                 .get(header::ORIGIN)
                 .map(|origin| origin.to_str().unwrap_or_default()),
             host: text(header::HOST),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use actix_http::header::HeaderValue;
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_forwarded_header_that_is_no_text_does_not_hide_who_comes() {
+        let door = Door::new(Arc::new(Config::default()));
+        for (what, values, expected) in [
+            ("text", &[&b"203.0.113.7"[..]][..], Some("203.0.113.7:0")),
+            (
+                "a lie that is no text, in front",
+                &[b"\xff\xe4, 203.0.113.7"],
+                Some("203.0.113.7:0"),
+            ),
+            (
+                "the same in a header of its own",
+                &[b"\xff", b"203.0.113.7"],
+                Some("203.0.113.7:0"),
+            ),
+            ("nothing but that", &[b"\xff"], None),
+        ] {
+            let mut head = RequestHead::default();
+            head.peer_addr = Some(SocketAddr::from(([127, 0, 0, 1], 5)));
+            for value in values {
+                let value = HeaderValue::from_bytes(value).expect("a header");
+                head.headers_mut().append(FORWARDED_FOR, value);
+            }
+            let found = Knock::of(&head, &door).client;
+            assert_eq!(
+                found,
+                expected.map(|address| address.parse().expect("an address")),
+                "{what}"
+            );
         }
     }
 }

@@ -3,9 +3,11 @@
 //! order. Time and the backend's answers are the test's; the rest is what serves real sockets.
 
 mod client;
+mod slow;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,6 +25,7 @@ use crate::publication::{Class, Publication, Urgency};
 
 const CHANNEL: &str = "room";
 const CLIENTS: usize = 3;
+const NEVER: Duration = Duration::from_secs(1_000_000);
 /// Payload of each publication of a burst.
 const BURST_BYTES: usize = 4_000;
 
@@ -31,6 +34,9 @@ fn config() -> Config {
     Config {
         outbox_bytes_max: 2_000,
         subscribe_buffer_bytes_max: 1_000,
+        // These clients answer no pings.
+        ping_interval: NEVER,
+        stale_after: NEVER,
         commands_per_second_max: 1_000_000,
         commands_burst: 1_000_000,
         ..Config::default()

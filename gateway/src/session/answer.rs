@@ -126,7 +126,11 @@ impl Session {
                 rest,
             });
         }
-        self.reply(id, &Reply::Connect(&reply));
+        if !self.try_reply(id, &Reply::Connect(&reply)) {
+            // Its client was told that it is not connected.
+            self.subs.clear();
+            return self.close(Disconnect::INTERNAL);
+        }
         self.flush();
         behind.into_iter().for_each(|behind| self.follow(behind));
     }
@@ -160,7 +164,10 @@ impl Session {
             }
         };
         let (reply, rest) = within_budget(reply, &mut limits::RECOVERY_REPLY_BYTES_MAX.clone());
-        self.reply(id, &Reply::Subscribe(&reply));
+        if !self.try_reply(id, &Reply::Subscribe(&reply)) {
+            // Its client was told that it is not subscribed.
+            return self.forget_opening(&channel, unsubscribe);
+        }
         self.flush();
         self.follow(Behind {
             channel: channel.clone(),

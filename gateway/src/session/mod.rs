@@ -213,6 +213,37 @@ impl Session {
         .min()
     }
 
+    /// The same while the peer takes nothing: it can neither be pinged nor be heard.
+    pub(crate) fn next_deadline_ms_while_stalled(&self) -> Option<u64> {
+        let timers = &self.timers;
+        [timers.stale_at, timers.expires_at, timers.sub_expires_at]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Time passed while the peer takes nothing.
+    pub(crate) fn tick_while_stalled(&mut self, now: Now) {
+        if self
+            .next_deadline_ms_while_stalled()
+            .is_some_and(|at| at <= now.monotonic_ms)
+        {
+            let (ping_at, pong_by) = (self.timers.ping_at.take(), self.timers.pong_by.take());
+            self.tick(now);
+            if !matches!(self.phase, Phase::Closed) {
+                (self.timers.ping_at, self.timers.pong_by) = (ping_at, pong_by);
+            }
+        }
+    }
+
+    /// The peer needed so long to take what was written. It was not heard meanwhile, and a ping may stand behind: the
+    /// wait for its pong stood still.
+    pub(crate) fn was_blocked(&mut self, blocked_ms: u64) {
+        if let Some(pong_by) = &mut self.timers.pong_by {
+            *pong_by += blocked_ms;
+        }
+    }
+
     /// Time passed.
     pub(crate) fn tick(&mut self, now: Now) {
         if matches!(self.phase, Phase::Closed) {
@@ -229,9 +260,12 @@ impl Session {
             return self.close(Disconnect::EXPIRED);
         }
         if due(self.timers.ping_at) {
-            append_ping(self.format, &mut self.batch);
             self.timers.ping_at = Some(now.monotonic_ms + millis(self.config.ping_interval));
-            self.timers.pong_by = Some(now.monotonic_ms + millis(self.config.pong_wait));
+            // A slow reader may still have the last one before it.
+            if self.timers.pong_by.is_none() {
+                append_ping(self.format, &mut self.batch);
+                self.timers.pong_by = Some(now.monotonic_ms + millis(self.config.pong_wait));
+            }
         }
         if due(self.timers.sub_expires_at) {
             self.expire_subs(now);
@@ -364,8 +398,12 @@ impl Session {
         self.close(Disconnect::BAD_REQUEST);
     }
 
-    /// Adds a reply to the batch. One over the frame limit becomes an error; a large one travels alone.
     fn reply(&mut self, id: u32, reply: &Reply<'_>) {
+        self.try_reply(id, reply);
+    }
+
+    /// Adds a reply to the batch; a large one travels alone. False = it is over the frame limit and became an error.
+    fn try_reply(&mut self, id: u32, reply: &Reply<'_>) -> bool {
         let before = self.batch.len();
         append_reply(self.format, &mut self.batch, id, reply);
         let length = self.batch.len() - before;
@@ -376,7 +414,8 @@ impl Session {
                 "a reply is over the frame limit and was replaced by an error"
             );
             self.batch.truncate(before);
-            return append_reply(self.format, &mut self.batch, id, &Reply::Error(&Error::INTERNAL));
+            append_reply(self.format, &mut self.batch, id, &Reply::Error(&Error::INTERNAL));
+            return false;
         }
         if self.batch.len() > FRAME_BYTES_TARGET {
             let mut last = self.batch.split_off(before);
@@ -389,6 +428,7 @@ impl Session {
                 self.flush();
             }
         }
+        true
     }
 
     /// Seconds until a moment, and the moment with grace on the monotonic clock. `None` = it has passed.

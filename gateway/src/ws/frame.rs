@@ -9,7 +9,7 @@ use tokio_util::codec::Decoder;
 
 use crate::connection::Inbound;
 use crate::error::Disconnect;
-use crate::limits::CLOSE_REASON_BYTES_MAX;
+use crate::limits::{CLOSE_REASON_BYTES_MAX, READ_BYTES_AT_ONCE};
 use crate::protocol::Format;
 
 const OPCODE_TEXT: u8 = 0x1;
@@ -19,6 +19,12 @@ const OPCODE_PONG: u8 = 0xA;
 
 /// Longest head of a frame that a server sends.
 const HEAD_BYTES_MAX: usize = 10;
+
+/// Longest head of a frame that a client sends: it has a mask.
+const MASKED_HEAD_BYTES_MAX: usize = HEAD_BYTES_MAX + 4;
+
+/// Longest payload of a control frame.
+const CONTROL_BYTES_MAX: u64 = 125;
 
 /// The head of a frame: final, unmasked.
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +171,7 @@ impl Reader {
     /// The next message, or what ends the connection. `None` = not enough was read.
     pub(crate) fn next(&mut self) -> Option<Inbound> {
         loop {
-            match self.codec.decode(&mut self.buffer) {
+            match self.decode() {
                 Ok(Some(frame)) => {
                     if let Some(inbound) = self.take(frame) {
                         return Some(inbound);
@@ -178,22 +184,40 @@ impl Reader {
                     }
                     return None;
                 }
-                Err(ProtocolError::Overflow) => return Some(Inbound::Failed(Disconnect::MESSAGE_TOO_BIG)),
-                Err(_) => return Some(Inbound::Failed(Disconnect::WEBSOCKET_PROTOCOL)),
+                Err(why) => return Some(Inbound::Failed(why)),
             }
+        }
+    }
+
+    /// The next frame, refused by what its head announces: the codec minds a length only when all of the frame is here.
+    fn decode(&mut self) -> Result<Option<Parsed>, Disconnect> {
+        if let Some((is_control, bytes)) = announced(&self.buffer) {
+            if is_control && bytes > CONTROL_BYTES_MAX {
+                return Err(Disconnect::WEBSOCKET_PROTOCOL);
+            }
+            if bytes > self.bytes_max as u64 {
+                return Err(Disconnect::MESSAGE_TOO_BIG);
+            }
+        }
+        let waiting_max = self.bytes_max + MASKED_HEAD_BYTES_MAX + READ_BYTES_AT_ONCE;
+        match self.codec.decode(&mut self.buffer) {
+            Ok(None) if self.buffer.len() > waiting_max => Err(Disconnect::MESSAGE_TOO_BIG),
+            Ok(frame) => Ok(frame),
+            Err(ProtocolError::Overflow) => Err(Disconnect::MESSAGE_TOO_BIG),
+            Err(_) => Err(Disconnect::WEBSOCKET_PROTOCOL),
         }
     }
 
     /// Looks for the peer's close frame only; what it says otherwise is thrown away.
     pub(crate) fn peer_closed(&mut self) -> bool {
         loop {
-            match self.codec.decode(&mut self.buffer) {
+            match self.decode() {
                 Ok(Some(Parsed::Close(_))) => return true,
                 Ok(Some(_)) => {}
                 Ok(None) => return false,
                 Err(_) => {
-                    // Already broken: only the end of the stream counts.
-                    self.buffer.clear();
+                    // Already broken, or too much: only the end of the stream counts.
+                    self.buffer = BytesMut::new();
                     return false;
                 }
             }
@@ -231,9 +255,68 @@ impl Reader {
     }
 }
 
+/// What the head at the front of `bytes` says of its frame: is it a control frame, and how long is its payload? `None` =
+/// not all of that is here.
+fn announced(bytes: &[u8]) -> Option<(bool, u64)> {
+    let is_control = bytes.first()? & 0x08 != 0;
+    let length = match bytes.get(1)? & 0x7f {
+        126 => u64::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?)),
+        127 => u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?),
+        length => u64::from(length),
+    };
+    Some((is_control, length))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BYTES_MAX: usize = 65_536;
+
+    /// A masked head that announces so many bytes.
+    fn head(opcode: u8, payload_length: usize) -> Vec<u8> {
+        let mut head = Head::new(opcode, payload_length).as_bytes().to_vec();
+        head[1] |= 0x80;
+        head.extend_from_slice(&[0; 4]);
+        head
+    }
+
+    fn refused(head: &[u8]) -> Option<u16> {
+        let mut reader = Reader::new(head, BYTES_MAX);
+        match reader.next() {
+            Some(Inbound::Failed(why)) => Some(why.code),
+            None => None,
+            Some(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_frame_is_refused_by_its_head_before_any_of_it_is_collected() {
+        for (what, head, code) in [
+            ("a terabyte", head(OPCODE_TEXT, 1 << 40), Some(1009)),
+            ("one too many", head(OPCODE_BINARY, BYTES_MAX + 1), Some(1009)),
+            ("a piece of a terabyte", head(0, 1 << 40), Some(1009)),
+            ("as much as fits", head(OPCODE_TEXT, BYTES_MAX), None),
+            ("a long ping", head(0x9, 126), Some(1002)),
+            ("a ping of a terabyte", head(0x9, 1 << 40), Some(1002)),
+            ("a ping as long as may be", head(0x9, 125), None),
+        ] {
+            assert_eq!(refused(&head), code, "{what}");
+            let with_a_little = [&head[..], b"abc"].concat();
+            assert_eq!(refused(&with_a_little), code, "{what}, begun");
+        }
+        assert_eq!(refused(&head(OPCODE_TEXT, 1 << 40)[..9]), None, "half a head");
+    }
+
+    #[test]
+    fn while_the_peers_close_is_awaited_nothing_large_is_collected() {
+        let mut reader = Reader::new(&head(OPCODE_TEXT, 1 << 40), BYTES_MAX);
+        for _ in 0..100 {
+            assert!(!reader.peer_closed());
+            assert!(reader.buffer.capacity() <= 2 * (BYTES_MAX + READ_BYTES_AT_ONCE));
+            reader.push(&[0; READ_BYTES_AT_ONCE]);
+        }
+    }
 
     fn written(mut frame: Frame, at_once: usize) -> Vec<u8> {
         let mut out = Vec::new();

@@ -293,3 +293,42 @@ fn a_channel_gets_a_number_only_for_those_who_ask() {
     let reply = &sent(&bench.subscribed(Opened::default()))[0];
     assert!(reply["subscribe"].get("id").is_none(), "{reply}");
 }
+
+#[test]
+fn a_subscription_whose_reply_is_too_large_is_not_open() {
+    let mut bench = Bench::connected();
+    let mut opened = stream(0);
+    opened.data = Some(json_string(limits::FRAME_BYTES_MAX));
+    let effects = bench.subscribed(opened);
+    assert_eq!(error_code(&effects), Some(100));
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Left { was_open: false, .. }, Effect::Send(_)]
+        ),
+        "the backend hears nothing of it: {effects:?}"
+    );
+    bench.frame(r#"{"id":3,"subscribe":{"channel":"c"}}"#);
+    let effects = bench.answer(Answer::Subscribe {
+        id: 3,
+        channel: "c".into(),
+        result: Ok(stream(0)),
+    });
+    assert_eq!(
+        sent(&effects)[0]["subscribe"]["epoch"],
+        EPOCH,
+        "it may be tried again"
+    );
+}
+
+#[test]
+fn a_connection_whose_reply_is_too_large_is_closed() {
+    let mut bench = Bench::new();
+    bench.frame(r#"{"id":1,"connect":{}}"#);
+    let mut opened = stream(0);
+    opened.data = Some(json_string(limits::FRAME_BYTES_MAX));
+    let entered = entered(Connected::default(), vec![("c".into(), opened)]);
+    let effects = bench.answer(Answer::Connect(Ok(entered)));
+    assert_eq!((error_code(&effects), closed(&effects)), (Some(100), Some(3004)));
+    assert!(bench.session.drain_open_subs().is_empty());
+}
