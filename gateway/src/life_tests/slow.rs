@@ -40,7 +40,8 @@ impl Reader {
         let stream = Arc::new(Stream::default());
         stream.answer(1_000);
         let config = Config {
-            outbox_bytes_max: 200_000,
+            // So much that a ping takes longer through it than a pong may.
+            outbox_bytes_max: 500_000,
             ..Config::default()
         };
         let gateway = Gateway::new(config, hub.clone(), stream);
