@@ -116,9 +116,11 @@ impl<A: Kind> Shell<A> {
         self.state.as_ref()
     }
 
-    /// Whether everything that was queued is durable.
+    /// Whether everything that was queued is durable, by a state that was thrown away too: another shell of this actor
+    /// would not know that it has to wait for it. What is queued behind a failed append fails as well.
     pub fn is_quiet(&self) -> bool {
-        self.state.is_none() || self.progress.version() >= self.version
+        let durable = self.progress.version() >= self.version;
+        durable || self.state.is_none() && (!self.drain || self.progress.has_failed())
     }
 
     /// Does the work. Its outcome goes to its reply. Comes back suspended when the journal has to be waited for.

@@ -15,6 +15,10 @@ pub const ALL: &[(u64, &str)] = &[
         16,
         "a damaged snapshot that names another record kept its actor from loading",
     ),
+    (
+        7113,
+        "an actor that fell over was stopped as idle while its event was queued, and the next one did not wait for that",
+    ),
 ];
 
 /// Runs them; gives those that find something again.

@@ -420,6 +420,18 @@ fn time_never_goes_back_behind_a_snapshot_either() {
 }
 
 #[test]
+fn an_actor_that_fell_over_is_not_quiet_before_what_it_queued_is_durable() {
+    let world = World::new();
+    let mut ann = rich_ann(&world);
+    world.journal.hold();
+    ann.give(request("ann", "g", 7), roses(1));
+    ann.shell.forget();
+    assert!(!ann.shell.is_quiet());
+    world.journal.release();
+    assert!(ann.shell.is_quiet());
+}
+
+#[test]
 fn a_state_is_told_when_it_is_durable() {
     let world = World::new();
     let mut ann = rich_ann(&world);
