@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use compact_str::CompactString;
+use domain::order::{self, Order};
+use domain::payment::{self, Payment};
 use domain::room::{self, Room, SendChat};
 use domain::streamer::{self, Streamer};
 use domain::viewer::{self, Viewer};
-use domain::{Rejection, RoomId, SessionNumber, UserId};
-use journal::{Append, Cause, Expected};
+use domain::{Catalogue, OrderId, PaymentId, ProviderName, Rejection, RoomId, SessionNumber, UserId};
+use domain::{catalogue, ids};
+use journal::{Append, BoxFuture, Cause, Expected};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -18,7 +21,7 @@ use crate::registry::Registry;
 use crate::senders::{Senders, Turn};
 use crate::settlement::Settlements;
 use crate::shell::{Job, Work};
-use crate::{Counter, Failure, House, Outcome, Reply, Request, Stats};
+use crate::{Counter, Failure, House, Kind, Outcome, Reply, Request, Stats};
 
 /// How the actors are run.
 #[derive(Debug, Clone)]
@@ -54,6 +57,9 @@ struct Inner {
     viewers: Arc<Registry<Viewer>>,
     streamers: Arc<Registry<Streamer>>,
     rooms: Arc<Registry<Room>>,
+    orders: Arc<Registry<Order>>,
+    payments: Arc<Registry<Payment>>,
+    catalogue: Arc<Registry<Catalogue>>,
     senders: Senders,
     settlements: Option<Settlements>,
     arbiters: Mutex<Vec<Arbiter>>,
@@ -81,17 +87,31 @@ impl Actors {
         let viewers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let streamers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let room_registry = Registry::new(house.clone(), handles(&rooms), config.idle_after_ms);
+        let orders = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
+        let payments = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
+        let catalogue = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let settlements = config
             .settle
             .then(|| Settlements::start(&house, &streamers, &chores.handle()));
-        let sweep = sweeper(&viewers, &streamers, &room_registry);
-        chores.spawn(sweep);
+        for sweep in [
+            sweeper(&viewers),
+            sweeper(&streamers),
+            sweeper(&room_registry),
+            sweeper(&orders),
+            sweeper(&payments),
+            sweeper(&catalogue),
+        ] {
+            chores.spawn(sweep);
+        }
         let arbiters = Mutex::new(shared.into_iter().chain(rooms).chain([chores]).collect());
         Self(Arc::new(Inner {
             house,
             viewers,
             streamers,
             rooms: room_registry,
+            orders,
+            payments,
+            catalogue,
             senders: Senders::default(),
             settlements,
             arbiters,
@@ -118,7 +138,8 @@ impl Actors {
         self.0.take_turn(user, job);
     }
 
-    /// Gives a command to a streamer.
+    /// Gives a command to a streamer. For a withdrawal, what the user owes is filled in here: what the caller says of it
+    /// is ignored.
     pub fn streamer(
         &self,
         user: &UserId,
@@ -129,14 +150,66 @@ impl Actors {
         let Some(reply) = self.open(reply.into()) else {
             return;
         };
-        self.0.streamers.send(
-            user,
-            Work::Command(Job {
-                request,
-                command,
-                reply,
-            }),
-        );
+        let job = Job {
+            request,
+            command,
+            reply,
+        };
+        match &job.command {
+            streamer::Command::RequestWithdrawal(_) | streamer::Command::ApproveWithdrawal { .. } => {
+                self.0.ask_debt(user, job);
+            }
+            _ => self.0.streamers.send(user, Work::Command(job)),
+        }
+    }
+
+    /// Gives a command to an order.
+    pub fn order(
+        &self,
+        order: &OrderId,
+        request: Request,
+        command: order::Command,
+        reply: impl Into<Reply<order::Answer>>,
+    ) {
+        self.give(&self.0.orders, &order.as_key(), request, command, reply.into());
+    }
+
+    /// Gives a command to a payment.
+    pub fn payment(
+        &self,
+        provider: &ProviderName,
+        payment: &PaymentId,
+        request: Request,
+        command: payment::Command,
+        reply: impl Into<Reply<payment::Answer>>,
+    ) {
+        let key = ids::payment_key(provider, payment);
+        self.give(&self.0.payments, &key, request, command, reply.into());
+    }
+
+    /// Gives a command to the catalogue of gifts.
+    pub fn catalogue(
+        &self,
+        request: Request,
+        command: catalogue::Command,
+        reply: impl Into<Reply<catalogue::Answer>>,
+    ) {
+        let key = ids::catalogue_key();
+        self.give(&self.0.catalogue, &key, request, command, reply.into());
+    }
+
+    /// Tells what the catalogue's own stream says is on offer, once it is durable; from then on gifts cost that much. Empty
+    /// if nothing was ever listed.
+    pub fn ask_catalogue(&self, reply: impl Into<Reply<Catalogue>>) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        self.0.catalogue.send(&ids::catalogue_key(), Work::Ask(reply));
+    }
+
+    /// The gifts on offer.
+    pub fn offer(&self) -> Arc<Catalogue> {
+        self.0.house.catalogue()
     }
 
     /// Gives a command to a room. A chat that only followers may send is given again with what its author's actor says.
@@ -158,6 +231,23 @@ impl Actors {
             _ => reply,
         };
         self.0.give_room(room, request, command, reply);
+    }
+
+    fn give<A: Kind>(
+        &self,
+        registry: &Registry<A>,
+        key: &UserId,
+        request: Request,
+        command: A::Command,
+        reply: Reply<A::Answer>,
+    ) {
+        let Some(reply) = self.open(reply) else { return };
+        let job = Job {
+            request,
+            command,
+            reply,
+        };
+        registry.send(key, Work::Command(job));
     }
 
     /// Tells a viewer's state, once it is durable.
@@ -232,9 +322,19 @@ impl Actors {
             viewers,
             streamers,
             rooms,
+            orders,
+            payments,
+            catalogue,
             ..
         } = &*self.0;
-        tokio::join!(viewers.empty(), streamers.empty(), rooms.empty());
+        tokio::join!(
+            viewers.empty(),
+            streamers.empty(),
+            rooms.empty(),
+            orders.empty(),
+            payments.empty(),
+            catalogue.empty()
+        );
         self.flush().await;
     }
 
@@ -327,6 +427,32 @@ impl Inner {
             .send(&room.streamer(), Work::Ask(Reply::from(told)));
     }
 
+    /// A withdrawal goes to its streamer with what the same user's viewer owes.
+    fn ask_debt(self: &Arc<Self>, user: &UserId, mut job: Job<Streamer>) {
+        let (inner, streamer) = (self.clone(), user.clone());
+        let told = move |told: Outcome<viewer::Answer>| match told {
+            Ok(told) => {
+                let owed = match told.answer {
+                    viewer::Answer::Owes(coins) => coins,
+                    _ => 0,
+                };
+                match &mut job.command {
+                    streamer::Command::RequestWithdrawal(request) => request.debt = owed,
+                    streamer::Command::ApproveWithdrawal { debt, .. } => *debt = owed,
+                    _ => {}
+                }
+                inner.streamers.send(&streamer, Work::Command(job));
+            }
+            Err(failure) => job.reply.send(Err(failure)),
+        };
+        let question = Job {
+            request: Request::of_system("withdrawals"),
+            command: viewer::Command::AskDebt,
+            reply: Reply::from(told),
+        };
+        self.viewers.send(user, Work::Command(question));
+    }
+
     fn give_room(&self, room: &RoomId, request: Request, command: room::Command, reply: Reply<room::Answer>) {
         let job = Job {
             request,
@@ -384,21 +510,15 @@ impl Inner {
     }
 }
 
-/// Ticks what is due in every registry, for as long as they are there.
-fn sweeper(
-    viewers: &Arc<Registry<Viewer>>,
-    streamers: &Arc<Registry<Streamer>>,
-    rooms: &Arc<Registry<Room>>,
-) -> impl Future<Output = ()> + Send + 'static {
-    let (viewers, streamers, rooms) = (viewers.clone(), streamers.clone(), rooms.clone());
-    async move {
+/// Ticks what is due in a registry, for as long as it is there.
+fn sweeper<A: Kind>(registry: &Arc<Registry<A>>) -> BoxFuture<'static, ()> {
+    let registry = registry.clone();
+    Box::pin(async move {
         let mut ticks = tokio::time::interval(Duration::from_millis(SWEEP_INTERVAL_MS));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            viewers.sweep(false);
-            streamers.sweep(false);
-            rooms.sweep(false);
+            registry.sweep(false);
         }
-    }
+    })
 }

@@ -5,18 +5,40 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use domain::Catalogue;
+use domain::streamer::PayoutTerms;
 use journal::{Reader, Writer};
+use parking_lot::RwLock;
 
 use crate::{LiveDirectory, Stats};
 
 /// Tells the server's time, unix ms. It may jump: nobody relies on it not to.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// The journal's two powers, the clock, the catalogue, and what actors tell of themselves.
+/// What is decided by beside the state: what can be bought, and how tickets are paid out.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// The gifts on offer at first. What the catalogue's actor says afterwards takes its place.
+    pub catalogue: Arc<Catalogue>,
+    /// How tickets are paid out.
+    pub payouts: PayoutTerms,
+}
+
+impl From<Arc<Catalogue>> for Terms {
+    /// These gifts, and tickets paid out as by default.
+    fn from(catalogue: Arc<Catalogue>) -> Self {
+        Self {
+            catalogue,
+            payouts: PayoutTerms::default(),
+        }
+    }
+}
+
+/// The journal's two powers, the clock, the terms, and what actors tell of themselves.
 pub struct House {
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) writer: Arc<dyn Writer>,
-    pub(crate) catalogue: Arc<Catalogue>,
+    catalogue: RwLock<Arc<Catalogue>>,
+    pub(crate) payouts: PayoutTerms,
     pub(crate) clock: Clock,
     pub(crate) live: LiveDirectory,
     pub(crate) stats: Stats,
@@ -28,14 +50,16 @@ impl House {
     pub fn new(
         reader: Arc<dyn Reader>,
         writer: Arc<dyn Writer>,
-        catalogue: Arc<Catalogue>,
+        terms: impl Into<Terms>,
         clock: Clock,
     ) -> Self {
+        let Terms { catalogue, payouts } = terms.into();
         let (live, stats, closing) = (LiveDirectory::default(), Stats::default(), AtomicBool::new(false));
         Self {
             reader,
             writer,
-            catalogue,
+            catalogue: RwLock::new(catalogue),
+            payouts,
             clock,
             live,
             stats,
@@ -59,6 +83,15 @@ impl House {
     /// Which rooms are live, as far as is known.
     pub fn live(&self) -> &LiveDirectory {
         &self.live
+    }
+
+    /// The gifts on offer now.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.catalogue.read().clone()
+    }
+
+    pub(crate) fn offer(&self, change: impl FnOnce(&mut Catalogue)) {
+        change(Arc::make_mut(&mut self.catalogue.write()));
     }
 
     pub(crate) fn close(&self) {

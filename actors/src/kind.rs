@@ -1,32 +1,48 @@
 //! What an aggregate needs besides its decisions to live as an actor: what others may know of it, and when it wants to
 //! be woken.
 
+use domain::order::Order;
+use domain::payment::Payment;
+use domain::process::Process;
 use domain::room::{self, Room};
 use domain::settlement::Settlement;
 use domain::streamer::Streamer;
 use domain::viewer::{self, Viewer};
-use domain::{Aggregate, Event, RoomId, SessionNumber, UserId};
+use domain::{Aggregate, Catalogue, Event, RoomId, SessionNumber, UserId};
 
 use crate::House;
-use crate::limits::{ROOM_MAILBOX_COMMANDS_MAX, STREAMER_MAILBOX_COMMANDS_MAX, VIEWER_MAILBOX_COMMANDS_MAX};
+use crate::limits::{
+    CATALOGUE_MAILBOX_COMMANDS_MAX, ORDER_MAILBOX_COMMANDS_MAX, PAYMENT_MAILBOX_COMMANDS_MAX,
+    ROOM_MAILBOX_COMMANDS_MAX, STREAMER_MAILBOX_COMMANDS_MAX, VIEWER_MAILBOX_COMMANDS_MAX,
+};
 
 /// Something that others may know of an actor without asking it, once it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
     /// The session that runs in a room, or that none does.
     Live(RoomId, Option<SessionNumber>),
+    /// What is on offer.
+    Catalogue(Catalogue),
+    /// What was changed about the offer.
+    Offer(Box<Event>),
 }
 
 impl Notice {
     pub(crate) fn publish(self, house: &House) {
         match self {
             Self::Live(room, session) => house.live.set(room, session),
+            // One that was never changed is as the house was built with it.
+            Self::Catalogue(catalogue) if catalogue.is_empty() => {}
+            Self::Catalogue(catalogue) => house.offer(|offer| *offer = catalogue),
+            Self::Offer(event) => house.offer(|offer| offer.evolve(&event, 0)),
         }
     }
 
     pub(crate) fn withdraw(self, house: &House) {
         match self {
             Self::Live(room, _) => house.live.forget(&room),
+            // The offer stands, whether its actor is there or not.
+            Self::Catalogue(_) | Self::Offer(_) => {}
         }
     }
 }
@@ -66,7 +82,7 @@ impl Kind for Viewer {
     const MAILBOX_COMMANDS_MAX: usize = VIEWER_MAILBOX_COMMANDS_MAX;
 
     fn took_place(answer: &viewer::Answer) -> bool {
-        !matches!(answer, viewer::Answer::Follows(_))
+        !matches!(answer, viewer::Answer::Follows(_) | viewer::Answer::Owes(_))
     }
 
     fn wake_at_ms(&self) -> Option<i64> {
@@ -106,6 +122,30 @@ impl Kind for Room {
             room::Answer::AsksWhetherFollows | room::Answer::Welcome(_)
         )
     }
+}
+
+impl Kind for Order {
+    const MAILBOX_COMMANDS_MAX: usize = ORDER_MAILBOX_COMMANDS_MAX;
+}
+
+impl Kind for Payment {
+    const MAILBOX_COMMANDS_MAX: usize = PAYMENT_MAILBOX_COMMANDS_MAX;
+}
+
+impl Kind for Catalogue {
+    const MAILBOX_COMMANDS_MAX: usize = CATALOGUE_MAILBOX_COMMANDS_MAX;
+
+    fn notice(_: &UserId, events: &[Event]) -> Option<Notice> {
+        events.last().cloned().map(Box::new).map(Notice::Offer)
+    }
+
+    fn standing(&self, _: &UserId) -> Option<Notice> {
+        Some(Notice::Catalogue(self.clone()))
+    }
+}
+
+impl Kind for Process {
+    const MAILBOX_COMMANDS_MAX: usize = 1;
 }
 
 impl Kind for Settlement {

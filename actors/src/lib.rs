@@ -25,7 +25,7 @@ mod stats;
 mod tests;
 
 pub use facade::{Actors, Config, Residents};
-pub use house::{Clock, House};
+pub use house::{Clock, House, Terms};
 pub use kind::{Kind, Notice};
 pub use live::LiveDirectory;
 pub use outcome::{Accepted, Failure, Outcome, Reply, Request};

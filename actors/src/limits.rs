@@ -6,6 +6,12 @@ pub const VIEWER_MAILBOX_COMMANDS_MAX: usize = 128;
 pub const STREAMER_MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// Commands that wait for one room; one more is refused with `busy`.
 pub const ROOM_MAILBOX_COMMANDS_MAX: usize = 4_096;
+/// Commands that wait for one order; one more is refused with `busy`.
+pub const ORDER_MAILBOX_COMMANDS_MAX: usize = 32;
+/// Commands that wait for one payment; one more is refused with `busy`, and its provider tells it again.
+pub const PAYMENT_MAILBOX_COMMANDS_MAX: usize = 32;
+/// Commands that wait for the catalogue; one more is refused with `busy`.
+pub const CATALOGUE_MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// Viewers with a gift that waits until its room has said which session runs in it; a gift of one more is refused with
 /// `busy`. What they give meanwhile waits behind it, as much as their mailbox would hold.
 pub const SENDERS_WAITING_MAX: usize = 65_536;

@@ -362,9 +362,11 @@ impl<A: Kind> Shell<A> {
 
     fn decide(&mut self, job: Job<A>) {
         let Some(state) = self.state.as_ref() else { return };
+        let catalogue = self.house().catalogue();
         let context = Context {
             now_ms: self.now_ms,
-            catalogue: &self.progress.house.catalogue,
+            catalogue: &catalogue,
+            payouts: &self.progress.house.payouts,
         };
         match state.decide(&job.command, &context) {
             Ok(Decision::Happens(events)) => self.append(job, events),

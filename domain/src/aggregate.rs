@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::streamer::PayoutTerms;
 use crate::{Catalogue, Event, Rejection, StreamKind, UserId};
 
 /// What a decision may know besides the state: never read from the world inside this crate.
@@ -13,6 +14,8 @@ pub struct Context<'a> {
     pub now_ms: i64,
     /// The gifts on offer.
     pub catalogue: &'a Catalogue,
+    /// How tickets are paid out.
+    pub payouts: &'a PayoutTerms,
 }
 
 /// What came of a command that was not refused.

@@ -4,8 +4,12 @@
 //! schema version, and the journal's codec raises old ones. `docs/events.md` describes each; a test keeps it true.
 //! The time of an event is its record's; who caused it and by which command stand in the record too.
 
+mod money;
+
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
+
+pub use money::*;
 
 use crate::{ComboId, GiftId, Rejection, RoomId, SessionNumber, StreamKind, UserId};
 
@@ -331,9 +335,20 @@ events! {
     CommandRefused = 5, "command_refused", Viewer;
     Followed = 6, "followed", Viewer;
     Unfollowed = 7, "unfollowed", Viewer;
+    CoinsRecharged = 8, "coins_recharged", Viewer;
+    CoinsTakenBack = 9, "coins_taken_back", Viewer;
+    DebtForgiven = 10, "debt_forgiven", Viewer;
     LiveStarted = 20, "live_started", Streamer;
     LiveStopped = 21, "live_stopped", Streamer;
     TicketsCredited = 22, "tickets_credited", Streamer;
+    TicketsAdjusted = 23, "tickets_adjusted", Streamer;
+    WithdrawalRequested = 24, "withdrawal_requested", Streamer;
+    WithdrawalRefused = 25, "withdrawal_refused", Streamer;
+    WithdrawalApproved = 26, "withdrawal_approved", Streamer;
+    WithdrawalRejected = 27, "withdrawal_rejected", Streamer;
+    WithdrawalSubmitted = 28, "withdrawal_submitted", Streamer;
+    WithdrawalPaid = 29, "withdrawal_paid", Streamer;
+    WithdrawalFailed = 30, "withdrawal_failed", Streamer;
     ChatSent = 40, "chat_sent", Room;
     Muted = 41, "muted", Room;
     Unmuted = 42, "unmuted", Room;
@@ -349,6 +364,16 @@ events! {
     ModeratorRemoved = 52, "moderator_removed", Room;
     LikesCounted = 59, "likes_counted", Room;
     SettlementAdvanced = 60, "settlement_advanced", Settlement;
+    ProcessAdvanced = 61, "process_advanced", Process;
+    OrderCreated = 70, "order_created", Order;
+    OrderCancelled = 71, "order_cancelled", Order;
+    OrderPaid = 72, "order_paid", Order;
+    OrderRefunded = 73, "order_refunded", Order;
+    PaymentReceived = 80, "payment_received", Payment;
+    PaymentUnmatched = 81, "payment_unmatched", Payment;
+    PaymentRefunded = 82, "payment_refunded", Payment;
+    GiftListed = 90, "gift_listed", Catalogue;
+    GiftDelisted = 91, "gift_delisted", Catalogue;
 }
 
 impl Event {

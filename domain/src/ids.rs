@@ -9,7 +9,10 @@ use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{COMMAND_ID_LEN_CHARS_MAX, ID_LEN_BYTES_MAX};
+use crate::limits::{
+    COMMAND_ID_LEN_CHARS_MAX, CURRENCY_LEN_BYTES, ID_LEN_BYTES_MAX, PAYMENT_ID_LEN_BYTES_MAX,
+    PROVIDER_LEN_BYTES_MAX,
+};
 
 /// Why a string is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,6 +40,37 @@ fn plain_id(text: &str) -> Result<CompactString, IdError> {
         return Err(IdError::BadCharacter);
     }
     Ok(CompactString::new(text))
+}
+
+fn currency_code(text: &str) -> Result<CompactString, IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.len() > CURRENCY_LEN_BYTES {
+        return Err(IdError::TooLong);
+    }
+    if text.len() < CURRENCY_LEN_BYTES || !text.bytes().all(|b| b.is_ascii_uppercase()) {
+        return Err(IdError::BadCharacter);
+    }
+    Ok(CompactString::new(text))
+}
+
+/// A provider's name stands before a dot in the key of a payment's stream: it must hold none.
+fn provider_name(text: &str) -> Result<CompactString, IdError> {
+    if text.len() > PROVIDER_LEN_BYTES_MAX {
+        return Err(IdError::TooLong);
+    }
+    if text.contains('.') {
+        return Err(IdError::BadCharacter);
+    }
+    plain_id(text)
+}
+
+fn payment_id(text: &str) -> Result<CompactString, IdError> {
+    if text.len() > PAYMENT_ID_LEN_BYTES_MAX {
+        return Err(IdError::TooLong);
+    }
+    plain_id(text)
 }
 
 fn command_id(text: &str) -> Result<CompactString, IdError> {
@@ -114,6 +148,51 @@ id!(
 id!(
     /// The client's idempotency key of one command: 1 to 64 characters, no control characters.
     CommandId, command_id);
+id!(
+    /// One recharge that a user asked for.
+    OrderId, plain_id);
+id!(
+    /// What can be bought: so many coins for so much money.
+    PackId, plain_id);
+id!(
+    /// One withdrawal of tickets; the payout provider knows it by the same id.
+    WithdrawalId, plain_id);
+id!(
+    /// One of staff.
+    StaffId, plain_id);
+id!(
+    /// Who takes payments or pays out: at most 16 letters, digits or _ - @.
+    ProviderName, provider_name);
+id!(
+    /// A payment as its provider names it: at most 40 characters of an id.
+    PaymentId, payment_id);
+id!(
+    /// A currency by its three letters, as in `CNY`.
+    Currency, currency_code);
+
+/// The actor of the one catalogue.
+pub fn catalogue_key() -> UserId {
+    UserId(CompactString::const_new("gifts"))
+}
+
+impl Currency {
+    /// The yuan, in which a ticket is worth 0.1.
+    pub const fn cny() -> Self {
+        Self(CompactString::const_new("CNY"))
+    }
+}
+
+impl OrderId {
+    /// The actor of this order.
+    pub fn as_key(&self) -> UserId {
+        UserId(self.0.clone())
+    }
+}
+
+/// The actor of one payment: no two payments of all providers share a key.
+pub fn payment_key(provider: &ProviderName, payment: &PaymentId) -> UserId {
+    UserId(compact_str::format_compact!("{provider}.{payment}"))
+}
 
 impl RoomId {
     /// The room of a streamer.
@@ -143,11 +222,28 @@ pub enum StreamKind {
     Room = 3,
     /// How far the settlement of gifts has come.
     Settlement = 4,
+    /// One recharge.
+    Order = 5,
+    /// One payment of one provider.
+    Payment = 6,
+    /// The gifts on offer.
+    Catalogue = 7,
+    /// How far a process of the platform has come.
+    Process = 8,
 }
 
 impl StreamKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 4] = [Self::Viewer, Self::Streamer, Self::Room, Self::Settlement];
+    pub const ALL: [Self; 8] = [
+        Self::Viewer,
+        Self::Streamer,
+        Self::Room,
+        Self::Settlement,
+        Self::Order,
+        Self::Payment,
+        Self::Catalogue,
+        Self::Process,
+    ];
 
     /// The word in front of a stream's name.
     pub const fn name(self) -> &'static str {
@@ -156,6 +252,10 @@ impl StreamKind {
             Self::Streamer => "streamer",
             Self::Room => "room",
             Self::Settlement => "settlement",
+            Self::Order => "order",
+            Self::Payment => "payment",
+            Self::Catalogue => "catalogue",
+            Self::Process => "process",
         }
     }
 
@@ -170,7 +270,8 @@ impl StreamKind {
 pub struct StreamId {
     /// Which kind of actor.
     pub kind: StreamKind,
-    /// Which one of its kind: a user id, a room id, or a number of a shard.
+    /// Which one of its kind: a user id, a room id, a number of a shard, an order's id, `PROVIDER.PAYMENT`, `gifts`, or
+    /// `PROCESS.SHARD`.
     pub key: CompactString,
 }
 
@@ -237,10 +338,9 @@ impl FromStr for StreamId {
         let (kind, key) = text
             .split_once('-')
             .ok_or("a stream is written KIND-ID, as in viewer-42")?;
-        let kind = StreamKind::ALL
-            .into_iter()
-            .find(|k| k.name() == kind)
-            .ok_or("a stream's kind is viewer, streamer, room or settlement")?;
+        let kind = StreamKind::ALL.into_iter().find(|k| k.name() == kind).ok_or(
+            "a stream's kind is viewer, streamer, room, settlement, order, payment, catalogue or process",
+        )?;
         let key = plain_id(key).map_err(|e| alloc::format!("{e}"))?;
         Ok(Self { kind, key })
     }

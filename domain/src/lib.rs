@@ -12,8 +12,12 @@ mod aggregate;
 pub mod catalogue;
 pub mod event;
 pub mod ids;
+pub mod ledger;
 pub mod likes;
 pub mod limits;
+pub mod order;
+pub mod payment;
+pub mod process;
 mod rejection;
 pub mod room;
 pub mod settlement;
@@ -27,5 +31,8 @@ mod testkit;
 pub use aggregate::{Aggregate, Context, Decision};
 pub use catalogue::{Catalogue, Gift};
 pub use event::Event;
-pub use ids::{ComboId, CommandId, GiftId, RoomId, SessionNumber, StreamId, StreamKind, UserId};
+pub use ids::{
+    ComboId, CommandId, Currency, GiftId, OrderId, PackId, PaymentId, ProviderName, RoomId, SessionNumber,
+    StaffId, StreamId, StreamKind, UserId, WithdrawalId,
+};
 pub use rejection::Rejection;

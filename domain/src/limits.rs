@@ -25,6 +25,25 @@ pub const REASON_CHARS_MAX: usize = 200;
 pub const COINS_MAX: u64 = 1 << 52;
 /// Most tickets one streamer's account may hold, for the same reason.
 pub const TICKETS_MAX: u64 = 1 << 52;
+/// Length of a currency's code in bytes; others are refused where they are parsed.
+pub const CURRENCY_LEN_BYTES: usize = 3;
+/// Longest name of a payment or payout provider in bytes; a longer one is refused where it is parsed.
+pub const PROVIDER_LEN_BYTES_MAX: usize = 16;
+/// Longest id that a provider may give a payment, in bytes; a longer one is refused where it is parsed.
+pub const PAYMENT_ID_LEN_BYTES_MAX: usize = 40;
+/// Longest name of a gift in characters; longer is refused with `text_too_long`.
+pub const GIFT_NAME_CHARS_MAX: usize = 40;
+/// Gifts on offer at once; one more is refused with `catalogue_full`.
+pub const GIFTS_MAX: usize = 1_000;
+/// Withdrawals of one streamer that are under way at once; one more is refused with `withdrawal_limit`.
+pub const WITHDRAWALS_OPEN_MAX: usize = 16;
+/// Withdrawals that are over and that a streamer's state remembers; what is told of an older one is refused with
+/// `unknown_withdrawal`, and changes nothing.
+pub const WITHDRAWALS_CLOSED_MAX: usize = 64;
+/// Longest account that is paid out to, in characters; longer is refused with `text_too_long`.
+pub const ACCOUNT_CHARS_MAX: usize = 100;
+/// Longest name of a payout provider's transfer, in characters; more is cut off.
+pub const REFERENCE_CHARS_MAX: usize = 100;
 /// Most likes in one `like.send`; more is refused with `bad_like_count`.
 pub const LIKES_PER_SEND_MAX: u32 = 100;
 /// Likes one user may give a second, and at once after a pause; more is refused with `too_many_likes`.
@@ -77,5 +96,7 @@ const _: () = assert!(ROOM_CHATS_FOR_STAFF < ROOM_CHATS_PER_SECOND_MAX);
 const _: () = assert!(CHATS_REMEMBERED_MAX > ROOM_CHATS_PER_SECOND_MAX * 10 && REPEATED_TEXT_MS == 10_000);
 const _: () = assert!(CHAT_BURST * CHAT_INTERVAL_MS <= REPEATED_TEXT_MS);
 const _: () = assert!(LIKES_PER_SEND_MAX <= LIKES_PER_SECOND_MAX);
+// A payment's key is an id.
+const _: () = assert!(PROVIDER_LEN_BYTES_MAX + 1 + PAYMENT_ID_LEN_BYTES_MAX <= ID_LEN_BYTES_MAX);
 const _: () = assert!(COMBO_TOTAL_MAX >= GIFT_COUNT_MAX);
 const _: () = assert!(COINS_MAX < 1 << 53 && TICKETS_MAX < 1 << 53);

@@ -133,6 +133,47 @@ rejections! {
 
     /// A settlement batch that does not start where the last one ended.
     SettlementGap = 480, "settlement_gap", "this batch does not follow the last settled position", retry false;
+
+    /// No pack of that id is for sale.
+    UnknownPack = 500, "unknown_pack", "no such pack: ask recharge.packs", retry false;
+    /// No order of that id, or somebody else's.
+    UnknownOrder = 501, "unknown_order", "no such order", retry false;
+    /// A payment of another amount or currency than the order's.
+    PaymentMismatch = 502, "payment_mismatch", "amount or currency of the payment are not the order's", retry false;
+    /// The order was paid by another payment.
+    OrderPaidAlready = 503, "order_paid_already", "this order is paid already", retry false;
+    /// What is asked for does not go together with what the order has been through.
+    OrderClosed = 504, "order_closed", "this order is paid, refunded or cancelled", retry false;
+    /// A refund of a payment that never came.
+    UnknownPayment = 505, "unknown_payment", "no such payment: send it before its refund", retry false;
+    /// A payment's id came again with another order, amount or currency.
+    PaymentReused = 506, "payment_reused", "this payment id came before with another order, amount or currency", retry false;
+    /// A refund of less or more than the payment.
+    RefundMismatch = 507, "refund_mismatch", "only a whole payment can be refunded: correct the rest by hand", retry false;
+    /// There is no such debt.
+    BadDebt = 508, "bad_debt", "the amount must be 1 or more and at most the debt", retry false;
+
+    /// Fewer or more tickets than may be withdrawn at once.
+    BadTickets = 510, "bad_tickets", "so many tickets cannot be withdrawn at once: ask withdraw.terms", retry false;
+    /// More tickets than are available.
+    NotEnoughTickets = 511, "not_enough_tickets", "not enough tickets are available", retry false;
+    /// A refund after spending is owed.
+    InDebt = 512, "in_debt", "a refunded recharge was spent: recharge to pay the debt first", retry false;
+    /// Too many withdrawals are under way.
+    WithdrawalLimit = 513, "withdrawal_limit", "at most 16 withdrawals may be under way: wait for one to end", retry false;
+    /// No withdrawal of that id, or one that ended long ago.
+    UnknownWithdrawal = 514, "unknown_withdrawal", "no such withdrawal", retry false;
+    /// What is asked for does not go together with what the withdrawal has been through.
+    WithdrawalClosed = 515, "withdrawal_closed", "the withdrawal is not in a state that allows this", retry false;
+    /// Two different people have to approve.
+    SameApprover = 516, "same_approver", "you have approved this already: somebody else has to", retry false;
+    /// The books do not add up: nothing is paid out until somebody has looked.
+    WithdrawalsStopped = 517, "withdrawals_stopped", "withdrawals are stopped for a check: try again later", retry true;
+
+    /// A gift without a price, or one too large to multiply by a combo.
+    BadPrice = 520, "bad_price", "coins must be 1 to 1000000000 and tickets 0 to 1000000000", retry false;
+    /// The list of gifts is full.
+    CatalogueFull = 521, "catalogue_full", "at most 1000 gifts: delist one first", retry false;
 }
 
 impl From<Rejection> for u16 {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt::Debug;
 
+use crate::streamer::PayoutTerms;
 use crate::{Aggregate, Catalogue, Context, Decision, Event, Gift, Rejection, UserId};
 
 /// The server time of every decision, unix ms; given events were recorded at [`GIVEN_MS`].
@@ -31,6 +32,18 @@ pub(crate) fn catalogue() -> Catalogue {
     Catalogue::new(gifts).expect("a catalogue")
 }
 
+/// One ticket is 10 fen, 5 in 100 are the fee; 100 to 100,000 tickets, from 10,000 on by two of staff.
+pub(crate) fn payouts() -> PayoutTerms {
+    PayoutTerms {
+        currency: id("CNY"),
+        minor_per_ticket: 10,
+        fee_per_mille: 50,
+        tickets_min: 100,
+        tickets_max: 100_000,
+        two_approvals_from: 10_000,
+    }
+}
+
 /// The state of `key` after these events.
 pub(crate) fn given<A: Aggregate>(key: &str, events: &[Event]) -> A {
     let mut state = A::new(&id::<UserId>(key));
@@ -49,6 +62,7 @@ pub(crate) fn decide_at<A: Aggregate>(
         &Context {
             now_ms,
             catalogue: &catalogue(),
+            payouts: &payouts(),
         },
     )
 }
@@ -98,6 +112,9 @@ fn every_refusal_of_the_domain_is_reached_by_a_test() {
     reached.extend(crate::streamer::tests::refused());
     reached.extend(crate::room::tests::refused());
     reached.extend(crate::likes::tests::refused());
+    reached.extend(crate::order::tests::refused());
+    reached.extend(crate::payment::tests::refused());
+    reached.extend(crate::catalogue::tests::refused());
     reached.sort_unstable();
     reached.dedup();
     // What is left is refused before a command exists (parsing) or around it (the shell, the pages).
@@ -109,6 +126,8 @@ fn every_refusal_of_the_domain_is_reached_by_a_test() {
         Rejection::BadRequest,
         Rejection::BadCursor,
         Rejection::BadLimit,
+        Rejection::UnknownPack,
+        Rejection::WithdrawalsStopped,
     ];
     let expected: Vec<_> = Rejection::ALL
         .iter()

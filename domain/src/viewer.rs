@@ -9,17 +9,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{
-    CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, Unfollowed,
-};
-use crate::limits::{
-    COINS_MAX, COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, FOLLOWING_MAX, GIFT_COUNT_MAX,
-    REASON_CHARS_MAX,
-};
+use crate::event::{ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, Unfollowed};
+use crate::limits::{COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, FOLLOWING_MAX, GIFT_COUNT_MAX};
 use crate::{
     Aggregate, ComboId, Context, Decision, Event, GiftId, Rejection, RoomId, SessionNumber, StreamKind,
-    UserId, text,
+    UserId,
 };
+
+mod purse;
+
+pub use purse::{Recharge, TakeBack};
 
 /// What a viewer can be asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +30,19 @@ pub enum Command {
         /// Why, for people: 1 to 200 characters.
         reason: String,
     },
+    /// Take the coins of a paid order. Sent by the cashier, not by clients.
+    Recharge(Recharge),
+    /// Give up the coins of a refunded order. Sent by the cashier, not by clients.
+    TakeBack(TakeBack),
+    /// Let go of debt.
+    ForgiveDebt {
+        /// How much, in coins: 1 or more, at most the debt.
+        coins: u64,
+        /// Why, for people: 1 to 200 characters.
+        reason: String,
+    },
+    /// How much does this viewer owe? Nothing happens. Asked before a withdrawal.
+    AskDebt,
     /// Pay and give.
     SendGift(SendGift),
     /// The client says that a combo is over.
@@ -80,6 +92,15 @@ pub enum Answer {
         /// Coins left.
         coins: u64,
     },
+    /// The balance and the debt after a recharge, a refund, or after debt was forgiven.
+    Purse {
+        /// Coins left; none where the event does not say.
+        coins: Option<u64>,
+        /// Coins owed.
+        debt: u64,
+    },
+    /// How much the viewer owes, in coins.
+    Owes(u64),
     /// A gift was sent, or its combo stood there already.
     Gift {
         /// Coins left.
@@ -114,6 +135,7 @@ struct Combo {
 pub struct Viewer {
     user: UserId,
     coins: u64,
+    debt: u64,
     following: BTreeSet<UserId>,
     /// At most [`COMBOS_REMEMBERED_MAX`], the one with the newest gift last.
     combos: Vec<Combo>,
@@ -123,6 +145,11 @@ impl Viewer {
     /// Coins on the account.
     pub fn coins(&self) -> u64 {
         self.coins
+    }
+
+    /// Coins owed after a refund.
+    pub fn debt(&self) -> u64 {
+        self.debt
     }
 
     /// Whom the viewer follows.
@@ -137,25 +164,6 @@ impl Viewer {
             .filter(|c| !c.ended)
             .map(|c| c.last_at_ms + COMBO_IDLE_MS)
             .min()
-    }
-
-    fn adjust(&self, amount: i64, reason: &str) -> Result<Decision<Answer>, Rejection> {
-        let reason = text::clean(reason, REASON_CHARS_MAX)?;
-        if amount == 0 {
-            return Err(Rejection::BadAmount);
-        }
-        let coins_left = self
-            .coins
-            .checked_add_signed(amount)
-            .ok_or(Rejection::BadAmount)?;
-        if coins_left > COINS_MAX {
-            return Err(Rejection::BalanceLimit);
-        }
-        Ok(Decision::happens(CoinsAdjusted {
-            amount,
-            coins_left,
-            reason,
-        }))
     }
 
     fn send_gift(&self, send: &SendGift, context: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
@@ -272,7 +280,7 @@ impl Combo {
 
 impl Aggregate for Viewer {
     const KIND: StreamKind = StreamKind::Viewer;
-    const SNAPSHOT_SCHEMA: u16 = 1;
+    const SNAPSHOT_SCHEMA: u16 = 2;
     type Command = Command;
     type Answer = Answer;
 
@@ -280,6 +288,7 @@ impl Aggregate for Viewer {
         Self {
             user: key.clone(),
             coins: 0,
+            debt: 0,
             following: BTreeSet::new(),
             combos: Vec::new(),
         }
@@ -288,6 +297,10 @@ impl Aggregate for Viewer {
     fn decide(&self, command: &Command, context: &Context<'_>) -> Result<Decision<Answer>, Rejection> {
         match command {
             Command::AdjustCoins { amount, reason } => self.adjust(*amount, reason),
+            Command::Recharge(recharge) => self.recharge(recharge),
+            Command::TakeBack(back) => self.take_back(back),
+            Command::ForgiveDebt { coins, reason } => self.forgive(*coins, reason),
+            Command::AskDebt => Ok(Decision::Already(Answer::Owes(self.debt))),
             Command::SendGift(send) => self.send_gift(send, context),
             Command::EndCombo { combo } => {
                 let combo = self.combo(combo).ok_or(Rejection::UnknownCombo)?;
@@ -324,6 +337,9 @@ impl Aggregate for Viewer {
     fn evolve(&mut self, event: &Event, recorded_at_ms: i64) {
         match event {
             Event::CoinsAdjusted(e) => self.coins = e.coins_left,
+            Event::CoinsRecharged(e) => (self.coins, self.debt) = (e.coins_left, e.debt_left),
+            Event::CoinsTakenBack(e) => (self.coins, self.debt) = (e.coins_left, e.debt_left),
+            Event::DebtForgiven(e) => self.debt = e.debt_left,
             Event::GiftSent(e) => {
                 self.coins = e.coins_left;
                 if let Some(step) = &e.combo {
@@ -344,6 +360,18 @@ impl Aggregate for Viewer {
     fn answer(event: &Event) -> Result<Answer, Rejection> {
         match event {
             Event::CoinsAdjusted(e) => Ok(Answer::Adjusted { coins: e.coins_left }),
+            Event::CoinsRecharged(e) => Ok(Answer::Purse {
+                coins: Some(e.coins_left),
+                debt: e.debt_left,
+            }),
+            Event::CoinsTakenBack(e) => Ok(Answer::Purse {
+                coins: Some(e.coins_left),
+                debt: e.debt_left,
+            }),
+            Event::DebtForgiven(e) => Ok(Answer::Purse {
+                coins: None,
+                debt: e.debt_left,
+            }),
             Event::GiftSent(e) => Ok(Answer::Gift {
                 coins: e.coins_left,
                 combo_total: e.combo.as_ref().map(|step| step.total),
@@ -359,7 +387,10 @@ impl Aggregate for Viewer {
     }
 
     fn refused(command: &Command, rejection: Rejection) -> Option<Event> {
-        let about_money = matches!(command, Command::AdjustCoins { .. } | Command::SendGift(_));
+        let about_money = matches!(
+            command,
+            Command::AdjustCoins { .. } | Command::ForgiveDebt { .. } | Command::SendGift(_)
+        );
         about_money.then(|| CommandRefused { rejection }.into())
     }
 }

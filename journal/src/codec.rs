@@ -67,7 +67,28 @@ pub const fn schema(event_type: EventType) -> u8 {
         | EventType::ModeratorAdded
         | EventType::ModeratorRemoved
         | EventType::LikesCounted
-        | EventType::SettlementAdvanced => 1,
+        | EventType::SettlementAdvanced
+        | EventType::CoinsRecharged
+        | EventType::CoinsTakenBack
+        | EventType::DebtForgiven
+        | EventType::TicketsAdjusted
+        | EventType::WithdrawalRequested
+        | EventType::WithdrawalRefused
+        | EventType::WithdrawalApproved
+        | EventType::WithdrawalRejected
+        | EventType::WithdrawalSubmitted
+        | EventType::WithdrawalPaid
+        | EventType::WithdrawalFailed
+        | EventType::ProcessAdvanced
+        | EventType::OrderCreated
+        | EventType::OrderCancelled
+        | EventType::OrderPaid
+        | EventType::OrderRefunded
+        | EventType::PaymentReceived
+        | EventType::PaymentUnmatched
+        | EventType::PaymentRefunded
+        | EventType::GiftListed
+        | EventType::GiftDelisted => 1,
     }
 }
 
@@ -106,6 +127,27 @@ pub fn encode_into(event: &Event, out: &mut Vec<u8>) {
         Event::ModeratorRemoved(e) => write(e, out),
         Event::LikesCounted(e) => write(e, out),
         Event::SettlementAdvanced(e) => write(e, out),
+        Event::CoinsRecharged(e) => write(e, out),
+        Event::CoinsTakenBack(e) => write(e, out),
+        Event::DebtForgiven(e) => write(e, out),
+        Event::TicketsAdjusted(e) => write(e, out),
+        Event::WithdrawalRequested(e) => write(e, out),
+        Event::WithdrawalRefused(e) => write(e, out),
+        Event::WithdrawalApproved(e) => write(e, out),
+        Event::WithdrawalRejected(e) => write(e, out),
+        Event::WithdrawalSubmitted(e) => write(e, out),
+        Event::WithdrawalPaid(e) => write(e, out),
+        Event::WithdrawalFailed(e) => write(e, out),
+        Event::ProcessAdvanced(e) => write(e, out),
+        Event::OrderCreated(e) => write(e, out),
+        Event::OrderCancelled(e) => write(e, out),
+        Event::OrderPaid(e) => write(e, out),
+        Event::OrderRefunded(e) => write(e, out),
+        Event::PaymentReceived(e) => write(e, out),
+        Event::PaymentUnmatched(e) => write(e, out),
+        Event::PaymentRefunded(e) => write(e, out),
+        Event::GiftListed(e) => write(e, out),
+        Event::GiftDelisted(e) => write(e, out),
     }
 }
 
@@ -236,6 +278,27 @@ fn from_bytes(
         (EventType::ModeratorRemoved, 1) => bytes.read::<e::ModeratorRemoved>(),
         (EventType::LikesCounted, 1) => bytes.read::<e::LikesCounted>(),
         (EventType::SettlementAdvanced, 1) => bytes.read::<e::SettlementAdvanced>(),
+        (EventType::CoinsRecharged, 1) => bytes.read::<e::CoinsRecharged>(),
+        (EventType::CoinsTakenBack, 1) => bytes.read::<e::CoinsTakenBack>(),
+        (EventType::DebtForgiven, 1) => bytes.read::<e::DebtForgiven>(),
+        (EventType::TicketsAdjusted, 1) => bytes.read::<e::TicketsAdjusted>(),
+        (EventType::WithdrawalRequested, 1) => bytes.read::<e::WithdrawalRequested>(),
+        (EventType::WithdrawalRefused, 1) => bytes.read::<e::WithdrawalRefused>(),
+        (EventType::WithdrawalApproved, 1) => bytes.read::<e::WithdrawalApproved>(),
+        (EventType::WithdrawalRejected, 1) => bytes.read::<e::WithdrawalRejected>(),
+        (EventType::WithdrawalSubmitted, 1) => bytes.read::<e::WithdrawalSubmitted>(),
+        (EventType::WithdrawalPaid, 1) => bytes.read::<e::WithdrawalPaid>(),
+        (EventType::WithdrawalFailed, 1) => bytes.read::<e::WithdrawalFailed>(),
+        (EventType::ProcessAdvanced, 1) => bytes.read::<e::ProcessAdvanced>(),
+        (EventType::OrderCreated, 1) => bytes.read::<e::OrderCreated>(),
+        (EventType::OrderCancelled, 1) => bytes.read::<e::OrderCancelled>(),
+        (EventType::OrderPaid, 1) => bytes.read::<e::OrderPaid>(),
+        (EventType::OrderRefunded, 1) => bytes.read::<e::OrderRefunded>(),
+        (EventType::PaymentReceived, 1) => bytes.read::<e::PaymentReceived>(),
+        (EventType::PaymentUnmatched, 1) => bytes.read::<e::PaymentUnmatched>(),
+        (EventType::PaymentRefunded, 1) => bytes.read::<e::PaymentRefunded>(),
+        (EventType::GiftListed, 1) => bytes.read::<e::GiftListed>(),
+        (EventType::GiftDelisted, 1) => bytes.read::<e::GiftDelisted>(),
         (known, _) => Err(format!(
             "{} of schema {schema} is not known to this program: use a newer one",
             known.name()

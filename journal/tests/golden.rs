@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use domain::event::*;
-use domain::{Event, Rejection, SessionNumber};
+use domain::{Event, Gift, Rejection, SessionNumber};
 use journal::codec;
 
 fn golden_dir() -> PathBuf {
@@ -152,6 +152,150 @@ fn samples() -> Vec<Event> {
             upto: 8_123,
         }
         .into(),
+        CoinsRecharged {
+            order: id("o-1"),
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            coins: 600,
+            debt_paid: 40,
+            coins_left: 1_560,
+            debt_left: 2,
+        }
+        .into(),
+        CoinsTakenBack {
+            order: id("o-1"),
+            provider: id("sandbox"),
+            coins: 600,
+            debt_added: 590,
+            coins_left: 3,
+            debt_left: 592,
+        }
+        .into(),
+        DebtForgiven {
+            coins: 592,
+            debt_left: 1,
+            reason: "our mistake".into(),
+        }
+        .into(),
+        TicketsAdjusted {
+            amount: -7,
+            tickets_left: 93,
+            reason: "credited by mistake".into(),
+        }
+        .into(),
+        WithdrawalRequested {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            fee: 1_000,
+            pays: 190_000,
+            currency: id("CNY"),
+            account: "alipay:bob".into(),
+            approvals_needed: 2,
+            tickets_left: 5,
+            held_left: 20_000,
+        }
+        .into(),
+        WithdrawalRefused {
+            rejection: Rejection::NotEnoughTickets,
+        }
+        .into(),
+        WithdrawalApproved {
+            withdrawal: id("w-1"),
+            by: id("kim"),
+            approvals: 1,
+            approvals_needed: 2,
+        }
+        .into(),
+        WithdrawalRejected {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            by: id("lee"),
+            reason: "not the streamer's account".into(),
+            tickets_left: 20_005,
+            held_left: 3,
+        }
+        .into(),
+        WithdrawalSubmitted {
+            withdrawal: id("w-1"),
+            provider: id("sandbox"),
+        }
+        .into(),
+        WithdrawalPaid {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            fee: 1_000,
+            reference: "t-77".into(),
+            held_left: 3,
+        }
+        .into(),
+        WithdrawalFailed {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            reason: "no such account".into(),
+            tickets_left: 20_005,
+            held_left: 3,
+        }
+        .into(),
+        ProcessAdvanced {
+            shard: 2,
+            upto: 8_123,
+        }
+        .into(),
+        OrderCreated {
+            user: id("ann"),
+            pack: id("small"),
+            coins: 600,
+            price: 6_000,
+            currency: id("CNY"),
+        }
+        .into(),
+        OrderCancelled { user: id("ann") }.into(),
+        OrderPaid {
+            user: id("ann"),
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            coins: 600,
+            cancelled: true,
+        }
+        .into(),
+        OrderRefunded {
+            user: id("ann"),
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            coins: 600,
+        }
+        .into(),
+        PaymentReceived {
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            order: id("o-1"),
+            amount: 6_000,
+            currency: id("CNY"),
+        }
+        .into(),
+        PaymentUnmatched {
+            order: id("o-1"),
+            rejection: Rejection::PaymentMismatch,
+        }
+        .into(),
+        PaymentRefunded {
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            order: id("o-1"),
+            amount: 6_000,
+            currency: id("CNY"),
+        }
+        .into(),
+        GiftListed {
+            gift: Gift {
+                id: id("rose"),
+                name: "Rose".into(),
+                coins: 10,
+                tickets: 5,
+            },
+        }
+        .into(),
+        GiftDelisted { gift: id("rose") }.into(),
     ]
 }
 

@@ -46,7 +46,21 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
         Event::CoinsAdjusted(_)
         | Event::LiveStarted(_)
         | Event::LiveStopped(_)
-        | Event::TicketsCredited(_) => (names.intern(record.key), NOBODY),
+        | Event::TicketsCredited(_)
+        | Event::CoinsRecharged(_)
+        | Event::CoinsTakenBack(_)
+        | Event::DebtForgiven(_)
+        | Event::TicketsAdjusted(_)
+        | Event::WithdrawalRequested(_)
+        | Event::WithdrawalApproved(_)
+        | Event::WithdrawalRejected(_)
+        | Event::WithdrawalSubmitted(_)
+        | Event::WithdrawalPaid(_)
+        | Event::WithdrawalFailed(_) => (names.intern(record.key), NOBODY),
+        Event::OrderCreated(e) => (names.intern(e.user.as_str()), NOBODY),
+        Event::OrderCancelled(e) => (names.intern(e.user.as_str()), NOBODY),
+        Event::OrderPaid(e) => (names.intern(e.user.as_str()), NOBODY),
+        Event::OrderRefunded(e) => (names.intern(e.user.as_str()), NOBODY),
         Event::GiftSent(e) => (names.intern(record.key), names.intern(e.room.as_str())),
         Event::ComboEnded(e) => (names.intern(record.key), names.intern(e.room.as_str())),
         Event::Followed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
@@ -68,7 +82,16 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
             (by, names.intern(record.key))
         }
         Event::LikesCounted(_) => (NOBODY, names.intern(record.key)),
-        Event::ComboRepeated(_) | Event::CommandRefused(_) | Event::SettlementAdvanced(_) => (NOBODY, NOBODY),
+        Event::ComboRepeated(_)
+        | Event::CommandRefused(_)
+        | Event::WithdrawalRefused(_)
+        | Event::PaymentReceived(_)
+        | Event::PaymentUnmatched(_)
+        | Event::PaymentRefunded(_)
+        | Event::GiftListed(_)
+        | Event::GiftDelisted(_)
+        | Event::SettlementAdvanced(_)
+        | Event::ProcessAdvanced(_) => (NOBODY, NOBODY),
     }
 }
 

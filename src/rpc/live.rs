@@ -41,7 +41,7 @@ async fn run(platform: &Platform, user: &UserId, request: request::Request, comm
     let accepted = platform.actors.streamer(user, request, command).await?;
     let session = match accepted.answer {
         Answer::Live { session } => Some(session.0),
-        Answer::Credited => None,
+        _ => None,
     };
     json(&Live {
         position: accepted.position.sequence,

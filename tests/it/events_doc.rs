@@ -2,13 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::event::{
-    Banned, ChatSent, CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, EventType,
-    Followed, FollowersOnlySet, GiftSent, Kicked, LikesCounted, LiveStarted, LiveStopped, ModeratorAdded,
-    ModeratorRemoved, Muted, NoticePosted, Pinned, Role, SettlementAdvanced, SlowModeSet, TicketsCredited,
-    Unbanned, Unfollowed, Unmuted, Unpinned,
-};
-use domain::{Event, Rejection, SessionNumber};
+use domain::event::*;
+use domain::{Event, Gift, Rejection, SessionNumber};
 use serde_json::Value;
 
 /// What a row of a table says, or the code.
@@ -151,6 +146,150 @@ fn sample(event_type: EventType) -> Event {
         }
         .into(),
         EventType::SettlementAdvanced => SettlementAdvanced { shard: 0, upto: 1 }.into(),
+        EventType::CoinsRecharged => CoinsRecharged {
+            order: id("o-1"),
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            coins: 600,
+            debt_paid: 40,
+            coins_left: 1_560,
+            debt_left: 2,
+        }
+        .into(),
+        EventType::CoinsTakenBack => CoinsTakenBack {
+            order: id("o-1"),
+            provider: id("sandbox"),
+            coins: 600,
+            debt_added: 590,
+            coins_left: 3,
+            debt_left: 592,
+        }
+        .into(),
+        EventType::DebtForgiven => DebtForgiven {
+            coins: 592,
+            debt_left: 1,
+            reason: "our mistake".into(),
+        }
+        .into(),
+        EventType::TicketsAdjusted => TicketsAdjusted {
+            amount: -7,
+            tickets_left: 93,
+            reason: "credited by mistake".into(),
+        }
+        .into(),
+        EventType::WithdrawalRequested => WithdrawalRequested {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            fee: 1_000,
+            pays: 190_000,
+            currency: id("CNY"),
+            account: "alipay:bob".into(),
+            approvals_needed: 2,
+            tickets_left: 5,
+            held_left: 20_000,
+        }
+        .into(),
+        EventType::WithdrawalRefused => WithdrawalRefused {
+            rejection: Rejection::NotEnoughTickets,
+        }
+        .into(),
+        EventType::WithdrawalApproved => WithdrawalApproved {
+            withdrawal: id("w-1"),
+            by: id("kim"),
+            approvals: 1,
+            approvals_needed: 2,
+        }
+        .into(),
+        EventType::WithdrawalRejected => WithdrawalRejected {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            by: id("lee"),
+            reason: "not the streamer's account".into(),
+            tickets_left: 20_005,
+            held_left: 3,
+        }
+        .into(),
+        EventType::WithdrawalSubmitted => WithdrawalSubmitted {
+            withdrawal: id("w-1"),
+            provider: id("sandbox"),
+        }
+        .into(),
+        EventType::WithdrawalPaid => WithdrawalPaid {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            fee: 1_000,
+            reference: "t-77".into(),
+            held_left: 3,
+        }
+        .into(),
+        EventType::WithdrawalFailed => WithdrawalFailed {
+            withdrawal: id("w-1"),
+            tickets: 20_000,
+            reason: "no such account".into(),
+            tickets_left: 20_005,
+            held_left: 3,
+        }
+        .into(),
+        EventType::ProcessAdvanced => ProcessAdvanced {
+            shard: 2,
+            upto: 8_123,
+        }
+        .into(),
+        EventType::OrderCreated => OrderCreated {
+            user: id("ann"),
+            pack: id("small"),
+            coins: 600,
+            price: 6_000,
+            currency: id("CNY"),
+        }
+        .into(),
+        EventType::OrderCancelled => OrderCancelled { user: id("ann") }.into(),
+        EventType::OrderPaid => OrderPaid {
+            user: id("ann"),
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            coins: 600,
+            cancelled: true,
+        }
+        .into(),
+        EventType::OrderRefunded => OrderRefunded {
+            user: id("ann"),
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            coins: 600,
+        }
+        .into(),
+        EventType::PaymentReceived => PaymentReceived {
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            order: id("o-1"),
+            amount: 6_000,
+            currency: id("CNY"),
+        }
+        .into(),
+        EventType::PaymentUnmatched => PaymentUnmatched {
+            order: id("o-1"),
+            rejection: Rejection::PaymentMismatch,
+        }
+        .into(),
+        EventType::PaymentRefunded => PaymentRefunded {
+            provider: id("sandbox"),
+            payment: id("p-1"),
+            order: id("o-1"),
+            amount: 6_000,
+            currency: id("CNY"),
+        }
+        .into(),
+        EventType::GiftListed => GiftListed {
+            gift: Gift {
+                id: id("rose"),
+                name: "Rose".into(),
+                coins: 10,
+                tickets: 5,
+            },
+        }
+        .into(),
+        EventType::GiftDelisted => GiftDelisted { gift: id("rose") }.into(),
     }
 }
 

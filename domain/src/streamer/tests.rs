@@ -86,7 +86,12 @@ pub(crate) fn refused() -> Vec<Rejection> {
         check_refused::<Streamer>("kim", given, when, *then);
         assert_eq!(Streamer::refused(when, *then), None);
     }
-    table.into_iter().map(|(_, _, then)| then).collect()
+    let withdrawals = super::withdrawal::tests::refused();
+    table
+        .into_iter()
+        .map(|(_, _, then)| then)
+        .chain(withdrawals)
+        .collect()
 }
 
 #[test]

@@ -6,6 +6,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::*;
+use crate::event::{CoinsAdjusted, CoinsRecharged, CoinsTakenBack, DebtForgiven};
+use crate::limits::{COINS_MAX, REASON_CHARS_MAX};
 use crate::testkit::{GIVEN_MS, NOW_MS, check, check_refused, decide_at, given, id};
 use proptest::prelude::*;
 
@@ -25,6 +27,84 @@ fn adjust(amount: i64, reason: &str) -> Command {
         amount,
         reason: String::from(reason),
     }
+}
+
+fn recharge(coins: u64) -> Command {
+    Command::Recharge(Recharge {
+        order: id("o1"),
+        provider: id("sandbox"),
+        payment: id("p1"),
+        coins,
+    })
+}
+
+fn recharged(coins: u64, debt_paid: u64, coins_left: u64, debt_left: u64) -> Event {
+    CoinsRecharged {
+        order: id("o1"),
+        provider: id("sandbox"),
+        payment: id("p1"),
+        coins,
+        debt_paid,
+        coins_left,
+        debt_left,
+    }
+    .into()
+}
+
+fn take_back(coins: u64) -> Command {
+    Command::TakeBack(TakeBack {
+        order: id("o1"),
+        provider: id("sandbox"),
+        coins,
+    })
+}
+
+fn taken_back(coins: u64, debt_added: u64, coins_left: u64, debt_left: u64) -> Event {
+    CoinsTakenBack {
+        order: id("o1"),
+        provider: id("sandbox"),
+        coins,
+        debt_added,
+        coins_left,
+        debt_left,
+    }
+    .into()
+}
+
+fn forgive(coins: u64) -> Command {
+    Command::ForgiveDebt {
+        coins,
+        reason: "our mistake".into(),
+    }
+}
+
+#[test]
+fn a_refund_takes_what_is_there_and_the_rest_is_owed() {
+    let bought = recharged(60, 0, 60, 0);
+    check::<Viewer>("ann", &[], &recharge(60), &[bought.clone()]);
+    check::<Viewer>(
+        "ann",
+        &[bought.clone()],
+        &take_back(60),
+        &[taken_back(60, 0, 0, 0)],
+    );
+    let spent = [bought, sent(4, 20, None)];
+    check::<Viewer>("ann", &spent, &take_back(60), &[taken_back(60, 40, 0, 40)]);
+}
+
+#[test]
+fn a_recharge_pays_off_debt_first() {
+    let owing = [taken_back(40, 40, 0, 40)];
+    check::<Viewer>("ann", &owing, &recharge(30), &[recharged(30, 30, 0, 10)]);
+    check::<Viewer>("ann", &owing, &recharge(60), &[recharged(60, 40, 20, 0)]);
+    let forgiven = DebtForgiven {
+        coins: 15,
+        debt_left: 25,
+        reason: "our mistake".into(),
+    };
+    check::<Viewer>("ann", &owing, &forgive(15), &[forgiven.into()]);
+    let asked = decide_at(&given::<Viewer>("ann", &owing), &Command::AskDebt, NOW_MS);
+    assert_eq!(asked, Ok(Decision::Already(Answer::Owes(40))));
 }
 
 fn step(id_: &str, total: u32) -> ComboStep {
@@ -93,6 +173,7 @@ pub(crate) fn refused() -> Vec<Rejection> {
     let rich = [coins(1_000_000, 1_000_000)];
     let running = [coins(1_000, 1_000), sent(5, 950, Some(step("c", 5)))];
     let poor = [coins(9, 9)];
+    let owing = [taken_back(40, 40, 0, 40)];
     let full: Vec<_> = (0..FOLLOWING_MAX).map(|n| followed(&format!("u{n}"))).collect();
     let in_room = |room: &str, session, gift: &str, combo| {
         Command::SendGift(SendGift {
@@ -114,6 +195,11 @@ pub(crate) fn refused() -> Vec<Rejection> {
         (&rich, adjust(i64::MIN, "why"), R::BadAmount),
         (&rich, adjust(i64::MAX, "why"), R::BalanceLimit),
         (&rich, adjust(COINS_MAX as i64 - 999_999, "why"), R::BalanceLimit),
+        (&rich, forgive(1), R::BadDebt),
+        (&owing, forgive(0), R::BadDebt),
+        (&owing, forgive(41), R::BadDebt),
+        (&rich, recharge(COINS_MAX), R::BalanceLimit),
+        (&owing, take_back(COINS_MAX), R::BalanceLimit),
         (&rich, in_room("ann", None, "rolls", None), R::UnknownGift),
         (&rich, combo("c", 0), R::BadCount),
         (&rich, combo("c", COMBO_TOTAL_MAX + 1), R::BadCount),
