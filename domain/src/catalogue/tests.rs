@@ -54,7 +54,7 @@ fn a_gift_is_listed_repriced_and_delisted() {
     check::<Catalogue>(KEY, &[listed(rose.clone())], &Command::List(rose.clone()), &[]);
     let repriced = [listed(rose.clone()), listed(dear.clone())];
     check::<Catalogue>(KEY, &repriced[..1], &Command::List(dear.clone()), &repriced[1..]);
-    check::<Catalogue>(KEY, &repriced, &delist, &[delisted.clone()]);
+    check::<Catalogue>(KEY, &repriced, &delist, core::slice::from_ref(&delisted));
     let catalogue = given::<Catalogue>(KEY, &repriced);
     assert_eq!(catalogue.by_price(), [&dear]);
     assert!(given::<Catalogue>(KEY, &[listed(rose), delisted]).is_empty());

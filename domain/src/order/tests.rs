@@ -97,8 +97,8 @@ pub(crate) fn refused() -> Vec<Rejection> {
 #[test]
 fn an_order_is_paid_once_and_refunded_once() {
     let new = Event::from(created());
-    check::<Order>(KEY, &[], &Command::Create(created()), &[new.clone()]);
-    check::<Order>(KEY, &[new.clone()], &pay("p1"), &[paid(false)]);
+    check::<Order>(KEY, &[], &Command::Create(created()), core::slice::from_ref(&new));
+    check::<Order>(KEY, core::slice::from_ref(&new), &pay("p1"), &[paid(false)]);
     check::<Order>(KEY, &[new.clone(), paid(false)], &pay("p1"), &[]);
     check::<Order>(KEY, &[new.clone(), paid(false)], &refund("p1"), &[refunded()]);
     check::<Order>(KEY, &[new.clone(), paid(false), refunded()], &refund("p1"), &[]);
@@ -108,7 +108,7 @@ fn an_order_is_paid_once_and_refunded_once() {
 #[test]
 fn what_is_paid_after_it_was_cancelled_is_honoured() {
     let new = Event::from(created());
-    check::<Order>(KEY, &[new.clone()], &cancel("ann"), &[cancelled()]);
+    check::<Order>(KEY, core::slice::from_ref(&new), &cancel("ann"), &[cancelled()]);
     check::<Order>(KEY, &[new.clone(), cancelled()], &cancel("ann"), &[]);
     check::<Order>(KEY, &[new, cancelled()], &pay("p1"), &[paid(true)]);
 }

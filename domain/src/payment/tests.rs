@@ -87,9 +87,19 @@ pub(crate) fn refused() -> Vec<Rejection> {
 fn a_payment_counts_once_and_so_does_its_refund() {
     let told = received("o1", 600, "CNY");
     let come = Event::from(told.clone());
-    check::<Payment>(KEY, &[], &Command::Receive(told.clone()), &[come.clone()]);
-    check::<Payment>(KEY, &[come.clone()], &Command::Receive(told.clone()), &[]);
-    check::<Payment>(KEY, &[come.clone()], &refund(600), &[refunded()]);
+    check::<Payment>(
+        KEY,
+        &[],
+        &Command::Receive(told.clone()),
+        core::slice::from_ref(&come),
+    );
+    check::<Payment>(
+        KEY,
+        core::slice::from_ref(&come),
+        &Command::Receive(told.clone()),
+        &[],
+    );
+    check::<Payment>(KEY, core::slice::from_ref(&come), &refund(600), &[refunded()]);
     check::<Payment>(KEY, &[come.clone(), refunded()], &refund(600), &[]);
     check::<Payment>(KEY, &[come, refunded()], &Command::Receive(told), &[]);
 }
@@ -99,6 +109,6 @@ fn a_payment_that_fits_no_order_is_set_aside_once() {
     let come = Event::from(received("o1", 600, "CNY"));
     let rejection = Rejection::UnknownOrder;
     let aside = Command::SetAside { rejection };
-    check::<Payment>(KEY, &[come.clone()], &aside, &[unmatched(rejection)]);
+    check::<Payment>(KEY, core::slice::from_ref(&come), &aside, &[unmatched(rejection)]);
     check::<Payment>(KEY, &[come, unmatched(rejection)], &aside, &[]);
 }

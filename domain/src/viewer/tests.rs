@@ -81,10 +81,10 @@ fn forgive(coins: u64) -> Command {
 #[test]
 fn a_refund_takes_what_is_there_and_the_rest_is_owed() {
     let bought = recharged(60, 0, 60, 0);
-    check::<Viewer>("ann", &[], &recharge(60), &[bought.clone()]);
+    check::<Viewer>("ann", &[], &recharge(60), core::slice::from_ref(&bought));
     check::<Viewer>(
         "ann",
-        &[bought.clone()],
+        core::slice::from_ref(&bought),
         &take_back(60),
         &[taken_back(60, 0, 0, 0)],
     );
