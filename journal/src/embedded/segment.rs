@@ -291,9 +291,12 @@ impl Segment {
         Ok(None)
     }
 
-    /// The first record here that a command left in a stream.
-    pub(crate) fn command(&self, stream: &StreamId, stream_hash: u64, id: &str) -> Result<Option<Record>> {
-        let hash = self.hashing.command(stream_hash, id.as_bytes());
+    /// The first record here that a command left in a stream; with the hashes of both.
+    pub(crate) fn command(
+        &self,
+        (stream, stream_hash): (&StreamId, u64),
+        (id, hash): (&str, u64),
+    ) -> Result<Option<Record>> {
         let offsets = match self.in_use() {
             Some(active) => active.command(stream_hash, hash),
             None => self.ask(|index| index.command(hash))?,
@@ -308,10 +311,13 @@ impl Segment {
         Ok(None)
     }
 
-    /// Shows the records here that a command of this id left, in order, until `each` wants no more. Of what one append
+    /// Shows the records here that a command of this id left, with the high half of its keys; in order, until `each` wants no more. Of what one append
     /// wrote it shows the first.
-    pub(crate) fn commands(&self, id: &str, mut each: impl FnMut(Record) -> bool) -> Result<()> {
-        let half = self.hashing.bare_command(command_id::bare_bytes(id.as_bytes()));
+    pub(crate) fn commands(
+        &self,
+        (id, half): (&str, u32),
+        mut each: impl FnMut(Record) -> bool,
+    ) -> Result<()> {
         let mut offsets = match self.in_use() {
             Some(active) => active.commands(half),
             None => self.ask(|index| index.commands(half))?,
