@@ -9,6 +9,7 @@ mod deltas;
 mod error;
 mod fact;
 mod fold;
+pub mod ledger;
 pub mod limits;
 mod names;
 mod progress;
