@@ -16,6 +16,7 @@ mod volumes;
 mod tests;
 
 use domain::Event;
+use domain::event::EventType;
 use domain::ledger::{Account, Asset, postings, stated};
 
 pub use breaks::{Books, Break, INVARIANTS, Invariant};
@@ -112,7 +113,7 @@ impl Ledger {
 
     /// Folds one event.
     pub(crate) fn take(&mut self, fact: &Fact<'_>) {
-        if !concerns(fact.event) || fact.who == NOBODY {
+        if !concerns(fact.event.event_type()) || fact.who == NOBODY {
             return;
         }
         let place = fact.place;
@@ -223,23 +224,23 @@ impl Ledger {
     }
 }
 
-/// Whether an event posts or says anything, or moves a withdrawal.
-pub(crate) const fn concerns(event: &Event) -> bool {
+/// Whether events of a type post or say anything, or move a withdrawal.
+pub(crate) const fn concerns(event: EventType) -> bool {
     matches!(
         event,
-        Event::GiftSent(_)
-            | Event::ComboRepeated(_)
-            | Event::TicketsCredited(_)
-            | Event::CoinsAdjusted(_)
-            | Event::CoinsRecharged(_)
-            | Event::CoinsTakenBack(_)
-            | Event::DebtForgiven(_)
-            | Event::TicketsAdjusted(_)
-            | Event::WithdrawalRequested(_)
-            | Event::WithdrawalApproved(_)
-            | Event::WithdrawalRejected(_)
-            | Event::WithdrawalSubmitted(_)
-            | Event::WithdrawalPaid(_)
-            | Event::WithdrawalFailed(_)
+        EventType::GiftSent
+            | EventType::ComboRepeated
+            | EventType::TicketsCredited
+            | EventType::CoinsAdjusted
+            | EventType::CoinsRecharged
+            | EventType::CoinsTakenBack
+            | EventType::DebtForgiven
+            | EventType::TicketsAdjusted
+            | EventType::WithdrawalRequested
+            | EventType::WithdrawalApproved
+            | EventType::WithdrawalRejected
+            | EventType::WithdrawalSubmitted
+            | EventType::WithdrawalPaid
+            | EventType::WithdrawalFailed
     )
 }
