@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
+mod audit;
 mod crowd;
 mod demo;
 mod log;
@@ -47,6 +48,8 @@ enum Verb {
     Log(log::Args),
     /// Check every byte of the journal
     Verify(verify::Args),
+    /// Check the ledger: that not one coin or ticket was lost or made
+    Audit(audit::Args),
 }
 
 /// Where a verb finds its configuration.
@@ -90,6 +93,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Log(args) => log::run(&args),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Audit(args) => audit::run(&args),
     }
 }
 
