@@ -1,7 +1,7 @@
 //! What is published: the durable head, the segments with their indexes, the newest batches. Readers see only this; a
 //! record is here after it is durable, never before.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -202,6 +202,25 @@ impl Shared {
             }
         }
         Ok(None)
+    }
+
+    /// The first record of every command of this id, at most `limit`.
+    pub(crate) fn command_anywhere(&self, id: &str, limit: usize) -> Result<Vec<Record>> {
+        let (mut found, mut known) = (Vec::new(), HashSet::new());
+        for segment in self.segments().iter() {
+            segment.commands(id, |record| {
+                if found.len() < limit
+                    && known.insert((record.stream.clone(), record.cause.command_id.clone()))
+                {
+                    found.push(record);
+                }
+                found.len() < limit
+            })?;
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 
