@@ -6,6 +6,7 @@ mod board;
 mod combos;
 mod feed;
 mod followers;
+mod gift_stats;
 mod live_rooms;
 mod order;
 mod recent_chats;
@@ -20,6 +21,7 @@ pub(crate) use board::Kind;
 pub use combos::RunningCombos;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
+pub use gift_stats::{GiftStats, GiftSums};
 pub use live_rooms::{LiveRooms, LiveSession};
 pub use recent_chats::RecentChats;
 pub use settings::{RoomSettings, Settings};
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use domain::event::ComboStep;
 use domain::limits::COMBO_IDLE_MS;
-use domain::{RoomId, UserId};
+use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 
 use crate::day::{Day, UtcOffset};
@@ -43,7 +45,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 9] = [
     BalancesView::NAME,
     FollowersView::NAME,
     BoardView::NAME,
@@ -52,6 +54,7 @@ pub const ALL: [&str; 8] = [
     RecentChats::NAME,
     RoomSettings::NAME,
     RunningCombos::NAME,
+    GiftStats::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -65,6 +68,7 @@ pub struct Views {
     pub(crate) recent_chats: RecentChats,
     pub(crate) room_settings: RoomSettings,
     pub(crate) running_combos: RunningCombos,
+    pub(crate) gift_stats: GiftStats,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -82,6 +86,7 @@ impl Views {
             recent_chats: RecentChats::default(),
             room_settings: RoomSettings::default(),
             running_combos: RunningCombos::default(),
+            gift_stats: GiftStats::default(),
             store,
             spaces: Default::default(),
         }
@@ -97,7 +102,8 @@ impl Views {
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
             RecentChats::NAME => self.recent_chats = other.recent_chats,
             RoomSettings::NAME => self.room_settings = other.room_settings,
-            _ => self.running_combos = other.running_combos,
+            RunningCombos::NAME => self.running_combos = other.running_combos,
+            _ => self.gift_stats = other.gift_stats,
         }
     }
 
@@ -112,6 +118,7 @@ impl Views {
             &mut self.recent_chats,
             &mut self.room_settings,
             &mut self.running_combos,
+            &mut self.gift_stats,
         ]
     }
 
@@ -125,6 +132,7 @@ impl Views {
             &self.recent_chats,
             &self.room_settings,
             &self.running_combos,
+            &self.gift_stats,
         ]
     }
 
@@ -355,6 +363,21 @@ impl Views {
             })
         });
         told.collect()
+    }
+
+    /// What each gift has come to in a room, or on the whole platform without one: by coins, most first, at most `limit`.
+    pub fn gift_stats(&self, room: Option<&RoomId>, limit: usize) -> Vec<(GiftId, GiftSums)> {
+        let number = match room {
+            Some(room) => match self.number(room.as_str()) {
+                Some(number) => Some(number),
+                None => return Vec::new(),
+            },
+            None => None,
+        };
+        let mut gifts: Vec<_> = self.gift_stats.of(number).collect();
+        gifts.sort_unstable_by_key(|(gift, sums)| (Reverse(sums.coins), *gift));
+        let told = gifts.into_iter().take(limit);
+        told.map(|(gift, sums)| (gift.clone(), sums)).collect()
     }
 
     /// The day of a moment (unix ms) by the platform's calendar.
