@@ -36,6 +36,7 @@ export class Recharge {
   readonly #packs: Signal<readonly Pack[] | "failed" | undefined> = signal(undefined);
   readonly #step: Signal<Step> = signal({ at: "packs" });
   readonly #awaited: Signal<Awaited | undefined> = signal(undefined);
+  readonly #refused: Signal<Refusal | undefined> = signal(undefined);
   #asking = false;
   #cancelAsk: Cancel | undefined;
   #waitingSince = 0;
@@ -52,7 +53,11 @@ export class Recharge {
   get step(): ReadonlySignal<Step> { return this.#step; }
   get awaited(): ReadonlySignal<Awaited | undefined> { return this.#awaited; }
 
+  /** Why the last pack could not be ordered. */
+  get refused(): ReadonlySignal<Refusal | undefined> { return this.#refused; }
+
   async readPacks(): Promise<void> {
+    this.#refused.value = undefined;
     try {
       const { packs } = await this.session.query<{ packs: Pack[] }>("recharge.packs");
       this.#packs.value = packs;
@@ -64,13 +69,18 @@ export class Recharge {
   /** Orders a pack and goes to where it is paid. One order at a time: a second tap is the same wish. */
   async buy(pack: Pack): Promise<void> {
     if (this.#step.value.at !== "packs") return;
-    this.#step.value = { at: "ordering", pack: pack.id };
+    batch(() => {
+      this.#refused.value = undefined;
+      this.#step.value = { at: "ordering", pack: pack.id };
+    });
     try {
       const { order, coins, price, currency, pay } = await this.session.outbox.submit<OrderAnswer>("recharge", "recharge.create", { pack: pack.id });
       this.pay({ order, coins, price, currency, url: pay.url });
     } catch (cause) {
-      this.#step.value = { at: "packs" };
-      this.session.refused(cause as Refusal);
+      batch(() => {
+        this.#refused.value = cause as Refusal;
+        this.#step.value = { at: "packs" };
+      });
     }
   }
 
