@@ -41,7 +41,7 @@ const STORY: Partial<HistoryEntry>[] = [
   { type: "gift_sent", gift: "castle", room: "star", count: 1, coins: -9_999 },
   { type: "gift_sent", gift: "heart", room: LONG_NAME, count: 130, coins: -130 },
   { type: "withdrawal_requested", tickets: -120_000, held: 120_000, withdrawal: "w0" },
-  { type: "tickets_credited", count: 4_096, tickets: 40_960 },
+  { type: "tickets_credited", gifts: 4_096, tickets: 40_960 },
   { type: "coins_recharged", coins: 780, debt: -200, order: ORDER },
   { type: "coins_taken_back", coins: -780, debt: 200, order: ORDER },
   { type: "coins_adjusted", coins: 500, reason: "a welcome from the house" },

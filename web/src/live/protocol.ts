@@ -102,7 +102,10 @@ export interface HistoryEntry {
   position: Position; time: number; type: string;
   coins?: number; tickets?: number; held?: number; debt?: number;
   coins_left?: number; tickets_left?: number; held_left?: number; debt_left?: number;
-  gift?: string; room?: string; count?: number; order?: string; withdrawal?: string; reason?: string;
+  gift?: string; room?: string; count?: number; combo?: string;
+  /** How many gifts of others a credit is for. */
+  gifts?: number;
+  order?: string; withdrawal?: string; reason?: string;
 }
 
 /** How tickets become money. */

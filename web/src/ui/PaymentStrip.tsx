@@ -8,7 +8,7 @@ import { CheckSign, CloseSign, ClockSign } from "./icons";
 export function PaymentStrip({ session }: { session: Session }) {
   const { recharge } = session.money;
   const awaited = recharge.awaited.value;
-  if (!awaited) return null;
+  if (!awaited || awaited.hidden) return null;
   const open = awaited.state === "waiting" || awaited.state === "late";
   return (
     <div class="payment" role="status" data-testid="payment" data-state={awaited.state}>
@@ -20,7 +20,7 @@ export function PaymentStrip({ session }: { session: Session }) {
           <button class="link" type="button" onClick={() => void recharge.cancel()}>Cancel order</button>
         </span>
       )}
-      {!open && <button class="icon-button" type="button" aria-label="Dismiss" onClick={() => recharge.dismiss()}><CloseSign /></button>}
+      <button class="icon-button" type="button" aria-label="Dismiss" onClick={() => recharge.dismiss()}><CloseSign /></button>
     </div>
   );
 }

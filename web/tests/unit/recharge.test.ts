@@ -73,7 +73,7 @@ test("a_return_link_alone_finds_out_what_the_order_was", async () => {
   const { recharge, orders } = setUp();
   recharge.returned({ order: "o1" });
   await orders("paid");
-  assert.deepEqual(recharge.awaited.value, { state: "paid", bill: { order: "o1", coins: 1_000, price: 1_000, currency: "CNY" } });
+  assert.deepEqual(recharge.awaited.value, { state: "paid", hidden: false, bill: { order: "o1", coins: 1_000, price: 1_000, currency: "CNY" } });
 });
 
 test("somebody_elses_order_is_unknown", async () => {
@@ -126,4 +126,17 @@ test("a_cancelled_order_is_over_unless_the_payment_was_faster", async () => {
   await settled();
   assert.equal(second.recharge.awaited.value?.state, "paid");
   assert.deepEqual(second.refusals.map(({ code }) => code), [504]);
+});
+
+test("words_that_were_put_away_come_back_when_something_has_become_of_the_order", async () => {
+  const { clock, recharge, orders } = setUp();
+  recharge.returned(BILL);
+  await orders("created");
+  recharge.dismiss();
+  await clock.pass(PAYMENT_ASK_MS);
+  await orders("created");
+  assert.deepEqual([recharge.awaited.value?.state, recharge.awaited.value?.hidden], ["waiting", true]);
+  await clock.pass(PAYMENT_ASK_MS);
+  await orders("paid");
+  assert.deepEqual([recharge.awaited.value?.state, recharge.awaited.value?.hidden], ["paid", false]);
 });

@@ -29,7 +29,7 @@ function namesOf(entry: HistoryEntry, giftNames: ReadonlyMap<string, string>): {
     case "coins_taken_back": case "refund": return { kind: "refund", title: "Recharge refunded" };
     case "debt_forgiven": return { kind: "correction", title: "Debt let go" };
     case "coins_adjusted": case "tickets_adjusted": return { kind: "correction", title: "Correction by the house" };
-    case "tickets_credited": return { kind: "earned", title: entry.count ? `Earned by ${plural(entry.count, "gift")}` : "Earned by gifts" };
+    case "tickets_credited": return { kind: "earned", title: entry.gifts ? `Earned by ${plural(entry.gifts, "gift")}` : "Earned by gifts" };
     case "withdrawal_requested": return { kind: "withdrawal", title: "Withdrawal requested" };
     case "withdrawal_approved": return { kind: "withdrawal", title: "Withdrawal approved" };
     case "withdrawal_submitted": return { kind: "withdrawal", title: "Withdrawal on its way to you" };

@@ -22,6 +22,8 @@ export interface Awaited {
    * as the server says; `unknown`: no order of this user.
    */
   state: "waiting" | "late" | "paid" | "cancelled" | "refunded" | "unknown";
+  /** The user does not want to read of it while nothing has become of it. */
+  hidden: boolean;
 }
 
 /** Where the way to the pay page is remembered while this page is away. */
@@ -118,8 +120,13 @@ export class Recharge {
     }
   }
 
-  /** The words about the order have been read. */
+  /** The words about the order have been read. While it is open they come back once something has become of it. */
   dismiss(): void {
+    const awaited = this.#awaited.value;
+    if (awaited?.state === "waiting" || awaited?.state === "late") {
+      this.#awaited.value = { ...awaited, hidden: true };
+      return;
+    }
     this.#cancelAsk?.();
     this.memory.forget();
     this.#awaited.value = undefined;
@@ -138,7 +145,7 @@ export class Recharge {
     const order = answer.orders.find((known) => known.order === now.bill.order);
     if (!order) return this.#became(now.bill, "unknown");
     const bill = { ...now.bill, coins: order.coins, price: order.price, currency: order.currency };
-    if (order.state === "created") this.#stillWaiting(bill);
+    if (order.state === "created") this.#stillWaiting({ ...now, bill });
     else this.#became(bill, order.state);
   }
 
@@ -148,13 +155,13 @@ export class Recharge {
 
   #wait(bill: Bill): void {
     this.#waitingSince = this.session.clock.now();
-    this.#awaited.value = { bill, state: "waiting" };
+    this.#awaited.value = { bill, state: "waiting", hidden: false };
     this.#askLater();
   }
 
-  #stillWaiting(bill: Bill): void {
+  #stillWaiting(awaited: Awaited): void {
     const late = this.session.clock.now() - this.#waitingSince >= PAYMENT_WAIT_MS_MAX;
-    this.#awaited.value = { bill, state: late ? "late" : "waiting" };
+    this.#awaited.value = { ...awaited, state: late ? "late" : "waiting" };
     if (!late) this.#askLater();
   }
 
@@ -162,7 +169,7 @@ export class Recharge {
     this.#cancelAsk?.();
     this.memory.forget();
     batch(() => {
-      this.#awaited.value = { bill, state };
+      this.#awaited.value = { bill, state, hidden: false };
       this.#step.value = { at: "packs" };
     });
   }
