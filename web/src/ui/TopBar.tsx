@@ -3,7 +3,7 @@
 import type { App } from "../live/app";
 import type { Connection, Session } from "../live/session";
 import { exact } from "./format";
-import { CoinSign, Mark } from "./icons";
+import { CoinSign, Mark, PlusSign } from "./icons";
 import { Avatar } from "./Avatar";
 
 export function TopBar({ app, session }: { app: App; session: Session }) {
@@ -24,21 +24,19 @@ export function TopBar({ app, session }: { app: App; session: Session }) {
   );
 }
 
-/** Coins left, with the price of taps that are still on their way taken off. */
+/** Coins left, with the price of taps that are still on their way taken off. It opens the wallet; the plus buys more. */
 export function Purse({ app, session }: { app: App; session: Session }) {
   const purse = session.purse.value;
   return (
     <div class="purse">
-      <CoinSign />
-      <span class="purse-coins" data-testid="coins" data-position={purse?.position} data-pending={purse?.pending}
-        aria-label={purse ? `${exact(purse.coins)} coins` : "coins"}>
-        {purse ? exact(purse.coins) : "···"}
-      </span>
-      {app.demo.value && (
-        <button class="purse-add" type="button" onClick={() => void app.grantCoins()} title="Demo: put 1,000 coins into the purse">
-          +1,000<span class="hidden"> demo coins</span>
-        </button>
-      )}
+      <button class="purse-open" type="button" onClick={() => app.openSheet("wallet")} title="Your wallet"
+        aria-label={purse ? `Wallet: ${exact(purse.coins)} coins` : "Wallet"}>
+        <CoinSign />
+        <span class="purse-coins" data-testid="coins" data-position={purse?.position} data-pending={purse?.pending}>
+          {purse ? exact(purse.coins) : "···"}
+        </span>
+      </button>
+      <button class="purse-add" type="button" onClick={() => app.openSheet("recharge")} aria-label="Get coins" title="Get coins"><PlusSign /></button>
     </div>
   );
 }
