@@ -10,6 +10,7 @@ mod live_rooms;
 mod order;
 mod recent_chats;
 mod settings;
+mod withdrawals;
 
 pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
@@ -23,6 +24,7 @@ pub use followers::FollowersView;
 pub use live_rooms::{LiveRooms, LiveSession};
 pub use recent_chats::RecentChats;
 pub use settings::{RoomSettings, Settings};
+pub use withdrawals::{Filed, Withdrawal, WithdrawalsView};
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -43,7 +45,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 9] = [
     BalancesView::NAME,
     FollowersView::NAME,
     BoardView::NAME,
@@ -52,6 +54,7 @@ pub const ALL: [&str; 8] = [
     RecentChats::NAME,
     RoomSettings::NAME,
     RunningCombos::NAME,
+    WithdrawalsView::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -65,6 +68,7 @@ pub struct Views {
     pub(crate) recent_chats: RecentChats,
     pub(crate) room_settings: RoomSettings,
     pub(crate) running_combos: RunningCombos,
+    pub(crate) withdrawals: WithdrawalsView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -82,6 +86,7 @@ impl Views {
             recent_chats: RecentChats::default(),
             room_settings: RoomSettings::default(),
             running_combos: RunningCombos::default(),
+            withdrawals: WithdrawalsView::default(),
             store,
             spaces: Default::default(),
         }
@@ -97,6 +102,7 @@ impl Views {
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
             RecentChats::NAME => self.recent_chats = other.recent_chats,
             RoomSettings::NAME => self.room_settings = other.room_settings,
+            WithdrawalsView::NAME => self.withdrawals = other.withdrawals,
             _ => self.running_combos = other.running_combos,
         }
     }
@@ -112,6 +118,7 @@ impl Views {
             &mut self.recent_chats,
             &mut self.room_settings,
             &mut self.running_combos,
+            &mut self.withdrawals,
         ]
     }
 
@@ -125,6 +132,7 @@ impl Views {
             &self.recent_chats,
             &self.room_settings,
             &self.running_combos,
+            &self.withdrawals,
         ]
     }
 
