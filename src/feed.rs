@@ -161,7 +161,8 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {
                 // Without an offset, which the balance of the same record has; whoever comes back gets it again.
-                publish(hub, &channel, Class::Durable, Publication::new(change.json()));
+                let publication = Publication::new(change.json()).urgent(Urgency::Now);
+                publish(hub, &channel, Class::Durable, publication);
             }
         }
         for change in &deltas.balances {
