@@ -32,6 +32,8 @@ pub struct Fact<'a> {
     pub place: Place,
     /// Server time, unix ms.
     pub at_ms: i64,
+    /// Key of the stream it belongs to.
+    pub key: &'a str,
     /// Who did it: the viewer, the streamer, the author of a chat or of an order. [`NOBODY`] for events of the house.
     pub who: Number,
     /// To whom: the room's streamer, the one who is followed. [`NOBODY`] where there is none.

@@ -8,6 +8,7 @@ mod feed;
 mod followers;
 mod live_rooms;
 mod order;
+mod orders;
 mod recent_chats;
 mod settings;
 
@@ -21,6 +22,7 @@ pub use combos::RunningCombos;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
 pub use live_rooms::{LiveRooms, LiveSession};
+pub use orders::{OrderEntry, OrderState, OrdersView, UnmatchedPayment};
 pub use recent_chats::RecentChats;
 pub use settings::{RoomSettings, Settings};
 
@@ -43,7 +45,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 9] = [
     BalancesView::NAME,
     FollowersView::NAME,
     BoardView::NAME,
@@ -52,6 +54,7 @@ pub const ALL: [&str; 8] = [
     RecentChats::NAME,
     RoomSettings::NAME,
     RunningCombos::NAME,
+    OrdersView::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -65,6 +68,7 @@ pub struct Views {
     pub(crate) recent_chats: RecentChats,
     pub(crate) room_settings: RoomSettings,
     pub(crate) running_combos: RunningCombos,
+    pub(crate) orders: OrdersView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -82,6 +86,7 @@ impl Views {
             recent_chats: RecentChats::default(),
             room_settings: RoomSettings::default(),
             running_combos: RunningCombos::default(),
+            orders: OrdersView::default(),
             store,
             spaces: Default::default(),
         }
@@ -97,7 +102,8 @@ impl Views {
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
             RecentChats::NAME => self.recent_chats = other.recent_chats,
             RoomSettings::NAME => self.room_settings = other.room_settings,
-            _ => self.running_combos = other.running_combos,
+            RunningCombos::NAME => self.running_combos = other.running_combos,
+            _ => self.orders = other.orders,
         }
     }
 
@@ -112,6 +118,7 @@ impl Views {
             &mut self.recent_chats,
             &mut self.room_settings,
             &mut self.running_combos,
+            &mut self.orders,
         ]
     }
 
@@ -125,6 +132,7 @@ impl Views {
             &self.recent_chats,
             &self.room_settings,
             &self.running_combos,
+            &self.orders,
         ]
     }
 
