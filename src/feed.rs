@@ -157,6 +157,13 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
             }
             put_out(hub, &channel, &shown.event);
         }
+        for change in &deltas.withdrawals {
+            let channel = format!("user:{}", change.user);
+            if hub.has_subscribers(&channel) {
+                // Without an offset, which the balance of the same record has; whoever comes back gets it again.
+                publish(hub, &channel, Class::Durable, Publication::new(change.json()));
+            }
+        }
         for change in &deltas.balances {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {

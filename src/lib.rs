@@ -2,8 +2,10 @@
 //!
 //! Only here are the layers joined; only here is HTTP, clap and anyhow.
 
+pub mod admin;
 pub mod audience;
 pub mod backend;
+pub mod catalogue;
 pub mod cli;
 pub mod config;
 pub mod crowd;
@@ -11,6 +13,7 @@ pub mod feed;
 pub mod hot;
 pub mod http;
 pub mod likes;
+pub mod payouts;
 pub mod picture;
 pub mod platform;
 pub mod progress;
@@ -18,6 +21,7 @@ pub mod pulse;
 pub mod rpc;
 pub mod serve;
 pub mod sessions;
+pub mod signature;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

@@ -7,6 +7,8 @@ use domain::event::{ComboStep, Role};
 use domain::{Event, UserId};
 use journal::{Position, RecordRef};
 
+use crate::deltas::WithdrawalChange;
+
 /// What a publication needs of a record besides its event.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment<'a> {
@@ -135,6 +137,36 @@ pub fn balance(position: Position, at_ms: i64, coins: u64, tickets: u64, out: &m
     );
     number("coins", coins, out);
     number("tickets", tickets, out);
+    out.push('}');
+}
+
+/// Writes a `withdrawal` publication, as JSON.
+pub fn withdrawal(change: &WithdrawalChange, out: &mut String) {
+    let moment = Moment {
+        position: change.position,
+        at_ms: change.at_ms,
+        key: "",
+    };
+    let withdrawal = &change.withdrawal;
+    begin("withdrawal", &moment, out);
+    text("withdrawal", withdrawal.withdrawal.as_str(), out);
+    text("state", change.state.word(), out);
+    number("tickets", withdrawal.tickets, out);
+    number("fee", withdrawal.fee, out);
+    number("pays", withdrawal.pays, out);
+    text("currency", withdrawal.currency.as_str(), out);
+    number("approvals", change.approvals.into(), out);
+    number("approvals_needed", withdrawal.approvals_needed.into(), out);
+    if change.state.is_over() {
+        for (name, value) in [
+            ("reason", &withdrawal.reason),
+            ("reference", &withdrawal.reference),
+        ] {
+            if let Some(value) = value {
+                text(name, value, out);
+            }
+        }
+    }
     out.push('}');
 }
 

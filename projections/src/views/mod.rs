@@ -11,6 +11,7 @@ mod order;
 mod orders;
 mod recent_chats;
 mod settings;
+mod withdrawals;
 
 pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
@@ -25,6 +26,7 @@ pub use live_rooms::{LiveRooms, LiveSession};
 pub use orders::{OrderEntry, OrderState, OrdersView, UnmatchedPayment};
 pub use recent_chats::RecentChats;
 pub use settings::{RoomSettings, Settings};
+pub use withdrawals::{Filed, Withdrawal, WithdrawalsView};
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -45,7 +47,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     BalancesView::NAME,
     FollowersView::NAME,
     BoardView::NAME,
@@ -55,6 +57,7 @@ pub const ALL: [&str; 9] = [
     RoomSettings::NAME,
     RunningCombos::NAME,
     OrdersView::NAME,
+    WithdrawalsView::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -69,6 +72,7 @@ pub struct Views {
     pub(crate) room_settings: RoomSettings,
     pub(crate) running_combos: RunningCombos,
     pub(crate) orders: OrdersView,
+    pub(crate) withdrawals: WithdrawalsView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -87,6 +91,7 @@ impl Views {
             room_settings: RoomSettings::default(),
             running_combos: RunningCombos::default(),
             orders: OrdersView::default(),
+            withdrawals: WithdrawalsView::default(),
             store,
             spaces: Default::default(),
         }
@@ -103,6 +108,7 @@ impl Views {
             RecentChats::NAME => self.recent_chats = other.recent_chats,
             RoomSettings::NAME => self.room_settings = other.room_settings,
             RunningCombos::NAME => self.running_combos = other.running_combos,
+            WithdrawalsView::NAME => self.withdrawals = other.withdrawals,
             _ => self.orders = other.orders,
         }
     }
@@ -119,6 +125,7 @@ impl Views {
             &mut self.room_settings,
             &mut self.running_combos,
             &mut self.orders,
+            &mut self.withdrawals,
         ]
     }
 
@@ -133,6 +140,7 @@ impl Views {
             &self.room_settings,
             &self.running_combos,
             &self.orders,
+            &self.withdrawals,
         ]
     }
 
