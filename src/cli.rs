@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
+mod audit;
 mod crowd;
 mod demo;
 mod log;
@@ -50,6 +51,8 @@ enum Verb {
     Log(log::Args),
     /// Check every byte of the journal
     Verify(verify::Args),
+    /// Check the ledger: that not one coin or ticket was lost or made
+    Audit(audit::Args),
 }
 
 /// Where a verb finds its configuration.
@@ -94,6 +97,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Verb::Replay(args) => replay::run(&args),
         Verb::Log(args) => log::run(&args),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Audit(args) => audit::run(&args),
     }
 }
 

@@ -167,7 +167,7 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
         for change in &deltas.balances {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {
-                let publication = Publication::new(change.json()).at(change.position.sequence);
+                let publication = Publication::new(change.json()).at(change.position().sequence);
                 publish(hub, &channel, Class::Durable, publication.urgent(Urgency::Now));
             }
         }

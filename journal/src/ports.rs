@@ -130,6 +130,12 @@ pub trait Reader: Send + Sync {
     /// The first record that a command id left in a stream, however long ago.
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>>;
 
+    /// The first record of every command of this id, whatever its stream: at most `limit` of them, in order of their
+    /// positions, each of another stream or another sender. An id without a sender finds those of every sender, one that
+    /// is qualified (see [`crate::command_id`]) only its own. Its cost grows slowly with the length of the journal, and
+    /// is bounded by `limit`.
+    fn find_command_anywhere(&self, command_id: &str, limit: usize) -> BoxFuture<'_, Result<Vec<Record>>>;
+
     /// The last trustworthy snapshot of a stream.
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>>;
 }

@@ -46,6 +46,7 @@ pub struct Fact<'a> {
 pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) -> (Number, Number) {
     match event {
         Event::CoinsAdjusted(_)
+        | Event::ComboRepeated(_)
         | Event::LiveStarted(_)
         | Event::LiveStopped(_)
         | Event::TicketsCredited(_)
@@ -84,8 +85,7 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
             (by, names.intern(record.key))
         }
         Event::LikesCounted(_) => (NOBODY, names.intern(record.key)),
-        Event::ComboRepeated(_)
-        | Event::CommandRefused(_)
+        Event::CommandRefused(_)
         | Event::WithdrawalRefused(_)
         | Event::PaymentReceived(_)
         | Event::PaymentUnmatched(_)

@@ -4,11 +4,13 @@
 //! [`rebuild`] and [`check`] prove that a view is nothing but a fold. No view is ever read in order to decide, and this
 //! crate holds no power to append.
 
+pub mod audit;
 mod day;
 mod deltas;
 mod error;
 mod fact;
 mod fold;
+pub mod ledger;
 pub mod limits;
 mod names;
 mod progress;

@@ -18,7 +18,9 @@ struct Wallet {
     tickets: u64,
     /// Tickets bound by withdrawals that are under way.
     held: u64,
-    /// The last event that changed coins or tickets; 0 = none did.
+    /// Coins owed: refunded when they were spent already.
+    debt: u64,
+    /// The last event that said any of it; 0 = none did.
     position: u64,
 }
 
@@ -32,7 +34,8 @@ pub(super) async fn get(platform: &Platform, user: &UserId, data: &[u8]) -> Outc
     json(&Wallet {
         coins: balance.coins,
         tickets: balance.tickets,
-        held: 0,
+        held: balance.held,
+        debt: balance.debt,
         position,
     })
 }

@@ -75,6 +75,10 @@ impl Reader for EmbeddedReader {
         ready(self.shared.command(stream, command_id))
     }
 
+    fn find_command_anywhere(&self, command_id: &str, limit: usize) -> BoxFuture<'_, Result<Vec<Record>>> {
+        ready(self.shared.command_anywhere(command_id, limit))
+    }
+
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>> {
         ready(snapshots::load(&self.shared, stream))
     }

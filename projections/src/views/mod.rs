@@ -1,7 +1,6 @@
 //! All views together, and what may be asked of them. Reads only: nothing here is ever asked in order to decide.
 
 mod answer;
-mod balances;
 mod board;
 mod combos;
 mod feed;
@@ -13,10 +12,10 @@ mod recent_chats;
 mod settings;
 mod withdrawals;
 
+pub use crate::ledger::{Balance, Ledger, Sums};
 pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
 };
-pub use balances::{Balance, BalancesView, Sums};
 pub use board::BoardView;
 pub(crate) use board::Kind;
 pub use combos::RunningCombos;
@@ -48,7 +47,7 @@ use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
 pub const ALL: [&str; 10] = [
-    BalancesView::NAME,
+    Ledger::NAME,
     FollowersView::NAME,
     BoardView::NAME,
     RoomFeed::NAME,
@@ -63,7 +62,7 @@ pub const ALL: [&str; 10] = [
 /// Every view at one point of the journal.
 pub struct Views {
     pub(crate) names: Names,
-    pub(crate) balances: BalancesView,
+    pub(crate) balances: Ledger,
     pub(crate) followers: FollowersView,
     pub(crate) boards: BoardView,
     pub(crate) room_feed: RoomFeed,
@@ -82,7 +81,7 @@ impl Views {
     pub(crate) fn new(store: Arc<dyn ViewStore>, offset: UtcOffset) -> Self {
         Self {
             names: Names::default(),
-            balances: BalancesView::default(),
+            balances: Ledger::default(),
             followers: FollowersView::default(),
             boards: BoardView::new(offset),
             room_feed: RoomFeed::default(),
@@ -100,7 +99,7 @@ impl Views {
     /// Puts the view at `at` (in the order of [`ALL`]) of other views in the place of ours.
     pub(crate) fn replace(&mut self, at: usize, other: Self) {
         match ALL[at] {
-            BalancesView::NAME => self.balances = other.balances,
+            Ledger::NAME => self.balances = other.balances,
             FollowersView::NAME => self.followers = other.followers,
             BoardView::NAME => self.boards = other.boards,
             RoomFeed::NAME => self.room_feed = other.room_feed,
@@ -171,8 +170,8 @@ impl Views {
             .unwrap_or_default()
     }
 
-    /// Sums over all balances, for the check of conservation.
-    pub fn balances(&self) -> &BalancesView {
+    /// The whole ledger: every account, the sums over all of them, and whether they add up.
+    pub fn balances(&self) -> &Ledger {
         &self.balances
     }
 
