@@ -27,7 +27,6 @@ mod settler;
 mod store;
 mod tally;
 mod tills;
-mod worker;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

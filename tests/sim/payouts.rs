@@ -9,14 +9,14 @@ use domain::{Event, StreamKind, UserId, WithdrawalId};
 use fastrand::Rng;
 use futures_util::FutureExt;
 use journal::{Position, Reader, codec};
+use livehouse::payouts::core::{Core, Effect, End, Input, Note, Noted};
+use livehouse::payouts::{Answer, Payout};
 
 use crate::bank::{Bank, Transfer, Word};
 use crate::hall::Hall;
 use crate::life::id;
 use crate::money::BANK;
 use crate::tally::Tally;
-use crate::worker::core::{Core, Effect, End, Input, Note, Noted};
-use crate::worker::{Answer, Payout};
 
 /// A provider that has not answered by then is asked again, in ms.
 const PATIENCE_MS: i64 = 2_000;

@@ -116,6 +116,10 @@ impl Manager for Settler {
         self.core.retry();
     }
 
+    fn waits_since_ms(&self) -> Option<i64> {
+        self.core.waits_since_ms()
+    }
+
     fn done_upto(&self) -> u64 {
         self.core.credited_upto()
     }

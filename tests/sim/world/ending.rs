@@ -12,7 +12,7 @@ use journal::embedded::verify_storage;
 use journal::storage::Storage;
 
 use crate::cashier::Till;
-use crate::checks::views_are_right;
+use crate::checks::{books_are_clean, views_are_right};
 use crate::life::{Life, id};
 use crate::model::Model;
 use crate::payouts::Payouts;
@@ -217,6 +217,7 @@ impl World {
             assert!(running.is_empty(), "combos of {name} still run: {running:?}");
         }
         self.check_money(life, model);
+        books_are_clean(life, life.till.as_ref().map_or(0, Till::owed));
         for settler in &life.settlers {
             assert_eq!(
                 settler.credited_upto(),
