@@ -10,8 +10,8 @@ export interface LoginAnswer { token: string; name?: string; roles: string[]; ex
 
 export interface FiledWithdrawal {
   user: string; withdrawal: string; tickets: number; fee: number; /** In minor units. */ pays: number; currency: string; account: string;
-  state: WithdrawalState; approvals: number; approvals_needed: number; approved_by?: string[]; rejected_by?: string | null;
-  /** Unix ms. */ since: number; changed: number; reason?: string; reference?: string; provider?: string | null;
+  state: WithdrawalState; approvals_needed: number; approved_by: string[]; rejected_by?: string;
+  /** Unix ms. */ since: number; /** Unix ms. */ changed: number; reason?: string; reference?: string; provider?: string;
 }
 
 /** Money that came for no order it fits. */
