@@ -1,7 +1,9 @@
 //! The figures `append`: durable appends beside the bare disk, the start after kill -9 with ten million events, and the
 //! replay of an actor in that journal. Everything through the journal's ports, the load generator included.
 //!
-//! `LIVEHOUSE_BENCH_EVENTS` sets the number of events of the last two (default 10,000,000).
+//! In that journal also: commands found by their ids, and the walk that verifies it.
+//!
+//! `LIVEHOUSE_BENCH_EVENTS` sets its number of events (default 10,000,000).
 
 mod support;
 
@@ -19,7 +21,7 @@ use std::time::{Duration, Instant};
 use domain::event::{ChatSent, Role};
 use domain::{StreamId, StreamKind, UserId};
 use hdrhistogram::Histogram;
-use journal::embedded::{Embedded, EmbeddedWriter, Options, verify};
+use journal::embedded::{Embedded, EmbeddedWriter, Options, VerifiedWalk, verify};
 use journal::{Append, Cause, Expected, Writer, codec};
 
 /// The server's own.
@@ -242,6 +244,46 @@ fn start_and_replay(directory: &Path, events: u64) {
     );
     let never = never_seen(&reader, &mut random);
     support::figure("find_command of an id that was never seen, mean", never, "ns");
+    find_anywhere(&reader, head);
+    writer.close();
+    drop(reader);
+    walk(directory);
+}
+
+/// Commands by their ids alone: each is in one stream.
+fn find_anywhere(reader: &impl journal::Reader, head: u64) {
+    const QUESTIONS: u64 = 1_000;
+    let mut latency = Histogram::<u64>::new(3).expect("a histogram");
+    let mut random = fastrand::Rng::with_seed(2);
+    for _ in 0..QUESTIONS {
+        let id = command_id(random.u64(0..head));
+        let started = Instant::now();
+        let found = crowd::now(reader.find_command_anywhere(&id, 10)).expect("a good journal");
+        latency.saturating_record(started.elapsed().as_micros() as u64);
+        assert_eq!(found.len(), 1);
+    }
+    for (name, quantile) in [
+        ("a command found by its id alone, p50", 0.5),
+        ("a command found by its id alone, p99 (at most 100,000)", 0.99),
+    ] {
+        support::figure(name, latency.value_at_quantile(quantile) as f64, "us");
+    }
+}
+
+/// The pass that checks every byte and hands out every record, with nothing done to them.
+fn walk(directory: &Path) {
+    let started = Instant::now();
+    let mut walk = VerifiedWalk::open(directory).expect("a journal");
+    let mut records = 0;
+    while let Some(piece) = walk.next_records().expect("a good journal") {
+        records += piece.len();
+    }
+    let rate = records as f64 / started.elapsed().as_secs_f64();
+    support::figure(
+        "verified walk, every byte checked (at least 5,000,000)",
+        rate,
+        "events/s",
+    );
 }
 
 fn never_seen(reader: &impl journal::Reader, random: &mut fastrand::Rng) -> f64 {

@@ -114,9 +114,8 @@ impl LivehouseBackend {
         let position = projections::position(balance.changed);
         let mut publications = Vec::new();
         if position.sequence > after {
-            let mut json = String::with_capacity(96);
-            let (coins, tickets) = (balance.coins, balance.tickets);
-            projections::publication::balance(position, balance.changed_at_ms, coins, tickets, &mut json);
+            let mut json = String::with_capacity(128);
+            projections::publication::balance(&balance, &mut json);
             publications.push(Publication::new(json).at(position.sequence));
         }
         RecoveryPage {

@@ -32,6 +32,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("READY_LAG_RECORDS_MAX", &["ready_lag_records_max"]),
     ("BLOCKED_WORDS", &["blocked_words"]),
     ("UTC_OFFSET_MINUTES", &["utc_offset_minutes"]),
+    ("ANNOUNCE_COINS_MIN", &["announce_coins_min"]),
     ("TOKEN_ALGORITHM", &["token", "algorithm"]),
     ("TOKEN_SECRET", &["token", "secret"]),
     ("TOKEN_PUBLIC_KEY_FILE", &["token", "public_key_file"]),
@@ -88,6 +89,8 @@ pub struct Config {
     pub blocked_words: Option<PathBuf>,
     /// Where the platform's day begins, in minutes east of UTC: 480 = Asia/Shanghai.
     pub utc_offset_minutes: i32,
+    /// One gift command worth at least so many coins is told in every live room; 0 = none is.
+    pub announce_coins_min: u64,
     /// Who may connect.
     pub token: TokenConfig,
     /// What is logged, to standard error.
@@ -169,6 +172,7 @@ impl Default for Config {
             ready_lag_records_max: 100_000,
             blocked_words: None,
             utc_offset_minutes: 480,
+            announce_coins_min: 50_000,
             token: TokenConfig::default(),
             log: LogConfig::default(),
             gateway: GatewayConfig::default(),

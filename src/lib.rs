@@ -4,12 +4,14 @@
 
 pub mod audience;
 pub mod backend;
+pub mod big_gifts;
 pub mod cli;
 pub mod config;
 pub mod crowd;
 pub mod feed;
 pub mod hot;
 pub mod http;
+pub mod ledger;
 pub mod likes;
 pub mod picture;
 pub mod platform;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actors::{Accepted, Actors, Reply, Request};
@@ -10,6 +11,7 @@ use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, room, streamer
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
 use projections::ViewsHandle;
+use projections::ledger::Books;
 use projections::views::Views;
 
 use crate::audience::Audience;
@@ -96,6 +98,19 @@ impl Platform {
     /// How far the views are.
     pub fn progress(&self) -> &projections::Progress {
         self.views.progress()
+    }
+
+    /// Whether the ledger adds up, as far as the views are. Whatever takes tickets out of the house asks first.
+    pub fn books(&self) -> Books {
+        self.views().balances().books()
+    }
+
+    /// Refuses with [`Rejection::WithdrawalsStopped`] while the ledger does not add up.
+    pub fn withdrawals_may_go_on(&self) -> Result<(), Rejection> {
+        match self.progress().ledger_breaks.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(Rejection::WithdrawalsStopped),
+        }
     }
 
     /// Why the journal takes no more writes; none while it does.

@@ -21,6 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
 use crate::backend::LivehouseBackend;
+use crate::big_gifts::BigGifts;
 use crate::config::Config;
 use crate::feed::{Broadcaster, Feed};
 use crate::http::metrics::Metrics;
@@ -98,7 +99,8 @@ impl Server {
         let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
         let hub = gateway::Hub::new();
 
-        let (broadcaster, broadcast) = Broadcaster::start(hub.clone())?;
+        let big_gifts = Arc::new(BigGifts::from(config.announce_coins_min));
+        let (broadcaster, broadcast) = Broadcaster::start(hub.clone(), big_gifts.clone())?;
         let boards = broadcaster.changed_boards();
         let (views, runner) = follow(config, reader.clone(), broadcaster).await?;
         let clock = House::system_clock();
@@ -117,7 +119,8 @@ impl Server {
             words.as_ref().map_or_else(Words::none, WordsFile::words),
         );
         let platform = Arc::new(Platform::new(parts, failed));
-        let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
+        let pulse = pulse::run(platform.clone(), hub.clone(), boards, big_gifts);
+        let pulse = tokio::spawn(pulse).abort_handle();
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);
         let backend = LivehouseBackend::new(platform.clone(), verifier, sessions, hub.clone());

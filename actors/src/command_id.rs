@@ -4,12 +4,9 @@ use std::borrow::Cow;
 
 use compact_str::{CompactString, format_compact};
 use domain::UserId;
+use journal::command_id::QUALIFIER;
 
 use crate::Request;
-
-/// What stands between a user and a command id in the journal, when somebody else than the stream's own user sent it.
-/// Neither may hold it, so that two users' ids never meet.
-const QUALIFIER: char = '\u{1f}';
 
 /// The text by which the journal knows a command of the stream of `key`.
 pub(crate) fn journal_id<'a>(key: &UserId, request: &'a Request) -> Option<Cow<'a, str>> {

@@ -16,12 +16,14 @@ use journal::{Append, BoxFuture, Cause, Expected};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::cashier::{Cashier, Counterparts};
 use crate::limits::SWEEP_INTERVAL_MS;
+use crate::manager::Managers;
 use crate::registry::Registry;
 use crate::senders::{Senders, Turn};
-use crate::settlement::Settlements;
+use crate::settlement::Settler;
 use crate::shell::{Job, Work};
-use crate::{Counter, Failure, House, Kind, Outcome, Reply, Request, Stats};
+use crate::{Failure, House, Kind, Outcome, Reply, Request, Stats};
 
 /// How the actors are run.
 #[derive(Debug, Clone)]
@@ -32,7 +34,8 @@ pub struct Config {
     pub room_arbiters: usize,
     /// An actor that got nothing for this long is stopped, in ms.
     pub idle_after_ms: i64,
-    /// Whether gifts are credited to their streamers; off only where that is watched step by step.
+    /// Whether gifts are credited to their streamers, and recharges to their viewers; off only where that is watched step
+    /// by step.
     pub settle: bool,
 }
 
@@ -61,7 +64,8 @@ struct Inner {
     payments: Arc<Registry<Payment>>,
     catalogue: Arc<Registry<Catalogue>>,
     senders: Senders,
-    settlements: Option<Settlements>,
+    settlements: Option<Managers>,
+    cashiers: Option<Managers>,
     arbiters: Mutex<Vec<Arbiter>>,
 }
 
@@ -77,7 +81,7 @@ pub struct Residents {
 }
 
 impl Actors {
-    /// Starts arbiters, sweeper and settlement; the actors themselves start with their first commands. Must be called on
+    /// Starts arbiters, sweeper, settlement and cashier; the actors themselves start with their first commands. Must be called on
     /// a thread of an actix `System`.
     pub fn start(house: House, config: &Config) -> Self {
         let house = Arc::new(house);
@@ -90,9 +94,23 @@ impl Actors {
         let orders = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let payments = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let catalogue = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
-        let settlements = config
-            .settle
-            .then(|| Settlements::start(&house, &streamers, &chores.handle()));
+        let settlements = config.settle.then(|| {
+            let (house_of_it, streamers) = (house.clone(), streamers.clone());
+            Managers::start(&house, &chores.handle(), move |shard, upto| {
+                Settler::new(house_of_it.clone(), streamers.clone(), shard, upto)
+            })
+        });
+        let cashiers = config.settle.then(|| {
+            let with = Counterparts {
+                viewers: viewers.clone(),
+                orders: orders.clone(),
+                payments: payments.clone(),
+            };
+            let house_of_it = house.clone();
+            Managers::start(&house, &chores.handle(), move |shard, upto| {
+                Cashier::new(house_of_it.clone(), with.clone(), shard, upto)
+            })
+        });
         for sweep in [
             sweeper(&viewers),
             sweeper(&streamers),
@@ -114,6 +132,7 @@ impl Actors {
             catalogue,
             senders: Senders::default(),
             settlements,
+            cashiers,
             arbiters,
         }))
     }
@@ -293,10 +312,13 @@ impl Actors {
 
     /// Records between the durable head and the position up to which every gift is credited, over all shards.
     pub fn settlement_lag_records(&self) -> u64 {
-        self.0
-            .settlements
-            .as_ref()
-            .map_or(0, |s| s.lags().map(Counter::get).sum())
+        self.0.settlements.as_ref().map_or(0, Managers::lag_records)
+    }
+
+    /// Records between the durable head and the position up to which every payment, paid order and refund is dealt with,
+    /// over all shards. What cannot be done ([`Stats::recharges_owed`]) keeps it up.
+    pub fn cashier_lag_records(&self) -> u64 {
+        self.0.cashiers.as_ref().map_or(0, Managers::lag_records)
     }
 
     /// Ends gracefully: takes no more commands, lets what is queued become durable, settles what is left, stops the
@@ -315,6 +337,9 @@ impl Actors {
 
     async fn drain(&self) {
         self.flush().await;
+        if let Some(cashiers) = &self.0.cashiers {
+            cashiers.stop().await;
+        }
         if let Some(settlements) = &self.0.settlements {
             settlements.stop().await;
         }

@@ -2,9 +2,10 @@
 //! when idle.
 //!
 //! [`Shell`] is the event-sourced part, without threads or mailboxes; [`Actors`] puts shells into actix actors and finds
-//! them; [`settlement`] credits gifts to streamers. Only this crate holds a journal's writer. It must never read a view
+//! them; [`settlement`] credits gifts to streamers, [`cashier`] recharges to viewers. Only this crate holds a journal's writer. It must never read a view
 //! in order to decide, and never tell anybody anything that is not durable.
 
+pub mod cashier;
 mod command_id;
 mod completion;
 mod entity;
@@ -14,6 +15,7 @@ mod in_flight;
 mod kind;
 pub mod limits;
 mod live;
+mod manager;
 mod outcome;
 mod registry;
 mod replay;

@@ -28,12 +28,21 @@ pub const CREDITS_IN_FLIGHT_MAX: usize = 4_096;
 /// Streamers whose settled position a shard's settlement remembers; above it, those with nothing due are forgotten and
 /// asked again.
 pub const LANES_REMEMBERED_MAX: usize = 200_000;
-/// The settlement's cursor is written at most this often, and once at the end.
+/// The cursor of a process (settlement, cashier) is written at most this often, and once at the end.
 pub const ADVANCE_INTERVAL_MS: u64 = 1_000;
-/// The settlement's cursor is written, even if no gift was credited, when it is this many records ahead.
+/// The cursor of a process is written, even if there was nothing to do, when it is this many records ahead.
 pub const ADVANCE_AFTER_RECORDS_MAX: u64 = 65_536;
-/// How long settlement waits before it repeats a credit that failed.
-pub const CREDIT_RETRY_MS: u64 = 50;
+/// How long a process waits before it repeats what failed; the cashier waits longer each time.
+pub const PROCESS_RETRY_MS: u64 = 50;
+/// Steps of the cashier that are under way at once; more orders wait for their turn.
+pub const CASHIER_STEPS_IN_FLIGHT_MAX: usize = 1_024;
+/// Steps that the cashier has read and not done; when there are more, it reads no further until some are done.
+pub const CASHIER_STEPS_PENDING_MAX: usize = 65_536;
+/// The cashier's longest pause before it repeats what failed, in turns of [`PROCESS_RETRY_MS`].
+pub const CASHIER_RETRY_TURNS_MAX: u64 = 64;
+/// The cashier's pause before it asks again for what was refused for good, such as coins for somebody who has as many as
+/// one may have, in turns of [`PROCESS_RETRY_MS`]: a minute.
+pub const CASHIER_OWED_RETRY_TURNS: u64 = 1_200;
 /// In-flight command ids of one actor are looked through for finished ones when there are this many, and then whenever
 /// twice as many are there as were left.
 pub(crate) const IN_FLIGHT_SWEEP_AT: usize = 7;

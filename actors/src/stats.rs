@@ -55,6 +55,14 @@ pub struct Stats {
     pub credits: Counter,
     /// Times that a shard's settlement began again from its cursor.
     pub settlement_restarts: Counter,
+    /// Paid orders that were credited to their viewers; one that is seen again after a restart counts again.
+    pub recharges: Counter,
+    /// Refunded orders whose coins were taken back; counted likewise.
+    pub refunds: Counter,
+    /// Payments that fitted no order and were set aside for staff; counted likewise.
+    pub payments_set_aside: Counter,
+    /// Not a count: steps of orders that cannot be done now, such as coins for somebody whose account is full.
+    pub recharges_owed: Counter,
     refused: Refused,
 }
 

@@ -52,6 +52,11 @@ struct Known {
 pub struct Payment(Option<Known>);
 
 impl Payment {
+    /// Whether it fitted no order and was set aside for staff.
+    pub fn is_set_aside(&self) -> bool {
+        self.0.as_ref().is_some_and(|known| known.set_aside)
+    }
+
     fn receive(&self, told: &PaymentReceived) -> Result<Decision<Answer>, Rejection> {
         let Some(known) = &self.0 else {
             return Ok(Decision::happens(told.clone()));

@@ -10,6 +10,7 @@ use domain::event::{ChatSent, Followed, Role};
 use domain::{Event, StreamId, StreamKind};
 use tokio::sync::oneshot;
 
+use crate::ports::find_version;
 use crate::{
     Append, Appended, Cause, Checkpoint, Epoch, Error, Expected, Position, Reader, Record, Result, Snapshot,
     Writer, codec,
@@ -137,11 +138,13 @@ pub async fn run(make: impl Fn() -> Subject) -> usize {
     a_tail_sees_history_and_what_follows_without_gap_or_overlap(make()).await;
     a_read_keeps_to_its_size_but_makes_progress(make()).await;
     a_stream_is_read_in_pages(make()).await;
+    a_stream_knows_its_last_version(make()).await;
     a_command_is_found_in_its_stream_only(make()).await;
+    a_command_is_found_by_its_id_alone(make()).await;
     a_stale_owner_is_refused(make()).await;
     what_no_batch_can_hold_is_refused(make()).await;
     a_snapshot_is_trusted_only_with_its_record(make()).await;
-    13
+    16
 }
 
 async fn an_empty_journal_has_nothing(subject: Subject) {
@@ -364,6 +367,22 @@ async fn a_stream_is_read_in_pages(subject: Subject) {
     assert!(subject.texts("dora", 0, 10).await.is_empty());
 }
 
+async fn a_stream_knows_its_last_version(subject: Subject) {
+    for number in 0..=17u64 {
+        let versions = [("bob", number), ("carl", number / 2), ("dora", 0)];
+        for (room, wanted) in versions {
+            let version = subject.reader.stream_version(&stream(room)).await;
+            assert_eq!(version.expect("a good journal"), wanted, "{room} after {number}");
+            let found_out = find_version(&*subject.reader, &stream(room)).await;
+            assert_eq!(found_out.expect("a good journal"), wanted, "{room}, by reading");
+        }
+        subject.say("bob", Expected::Any, &["x"]).await;
+        if number % 2 == 1 {
+            subject.say("carl", Expected::Any, &["y"]).await;
+        }
+    }
+}
+
 async fn a_command_is_found_in_its_stream_only(subject: Subject) {
     for (room, id, words) in [
         ("bob", "c1", ["a", "b"]),
@@ -388,6 +407,46 @@ async fn a_command_is_found_in_its_stream_only(subject: Subject) {
             .await
             .expect("a good journal");
         assert_eq!(found.as_ref().map(text).as_deref(), wanted, "{id} in {room}");
+    }
+}
+
+async fn a_command_is_found_by_its_id_alone(subject: Subject) {
+    let appends = [
+        ("bob", "c1", &["a", "b", "c"][..]),
+        ("carl", "c1", &["d"]),
+        ("bob", "kim\u{1f}c1", &["e"]),
+        ("bob", "c2", &["f"]),
+        ("dora", "lee\u{1f}c1", &["g", "h"]),
+        ("carl", "c1", &["again"]),
+        ("c1", "c3", &["i"]),
+    ];
+    for (room, id, words) in appends {
+        let append = subject.chat(room, Expected::Any, words, Some(id));
+        subject.append(append).await.expect("as expected");
+    }
+    subject.say("bob", Expected::Any, &["j"]).await;
+    for (id, limit, wanted) in [
+        ("c1", 9, &["a", "d", "e", "g"][..]),
+        ("c1", 2, &["a", "d"]),
+        ("c1", 0, &[]),
+        ("kim\u{1f}c1", 9, &["e"]),
+        ("lee\u{1f}c1", 9, &["g"]),
+        ("lee\u{1f}c2", 9, &[]),
+        ("c2", 9, &["f"]),
+        ("kim", 9, &[]),
+        ("c", 9, &[]),
+        ("", 9, &[]),
+    ] {
+        let found = subject.reader.find_command_anywhere(id, limit).await;
+        let mut found = found.expect("a good journal");
+        assert!(found.is_sorted_by_key(|record| record.position));
+        // Over several shards positions say nothing about time.
+        found.sort_by_key(text);
+        assert_eq!(
+            found.iter().map(text).collect::<Vec<_>>(),
+            wanted,
+            "{limit} of {id:?}"
+        );
     }
 }
 

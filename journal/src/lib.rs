@@ -6,6 +6,7 @@
 
 mod batch;
 pub mod codec;
+pub mod command_id;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod embedded;

@@ -41,6 +41,10 @@ pub const SEGMENT_BYTES_MIN: u64 = 4 << 10;
 pub const SNAPSHOT_QUEUE_MAX: usize = 16_384;
 /// Bytes of snapshots that may wait to be kept; further ones are dropped.
 pub const SNAPSHOT_QUEUE_BYTES_MAX: usize = 32 << 20;
+/// Pieces of up to [`BATCH_BYTES_MAX`] that a verified walk has read and checked before they are asked for; then it waits.
+pub const PIECES_AHEAD_MAX: usize = 2;
+// One more is being filled and one with the caller: all of them are used again.
+const _: () = assert!(PIECES_AHEAD_MAX + 2 <= SPARE_BUFFERS_MAX);
 /// Bytes of one batch that a tail hands out when it has to read the disk.
 pub const TAIL_BYTES: usize = 1 << 20;
 

@@ -12,7 +12,8 @@ use crate::limits::APPEND_BYTES_MAX;
 use crate::lines::Lines;
 use crate::{
     Append, Appended, BoxFuture, Checkpoint, Completion, Epoch, Error, Expected, JournalId, Position, Reader,
-    Record, RecordBatch, RecordBatchBuilder, Refused, Result, Snapshot, Tail, Writer, codec, frame,
+    Record, RecordBatch, RecordBatchBuilder, Refused, Result, Snapshot, Tail, Writer, codec, command_id,
+    frame,
 };
 
 /// When the clock of a new journal in memory stands, unix ms; [`MemoryJournal::set_now_ms`] moves it.
@@ -350,6 +351,11 @@ impl Reader for MemoryJournal {
         Box::pin(std::future::ready(Ok(wanted.map(|p| state.record(*p)).collect())))
     }
 
+    fn stream_version<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<u64>> {
+        let versions = self.lock().streams.get(stream).map_or(0, Vec::len);
+        Box::pin(std::future::ready(Ok(versions as u64)))
+    }
+
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>> {
         let state = self.lock();
         let found = state
@@ -357,6 +363,16 @@ impl Reader for MemoryJournal {
             .get(&(stream.clone(), command_id.to_owned()))
             .map(|p| state.record(*p));
         Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn find_command_anywhere(&self, command_id: &str, limit: usize) -> BoxFuture<'_, Result<Vec<Record>>> {
+        let state = self.lock();
+        let commands = state.commands.iter();
+        let wanted = commands.filter(|((_, stored), _)| command_id::answers(stored, command_id));
+        let mut positions: Vec<_> = wanted.map(|(_, position)| *position).collect();
+        positions.sort_unstable();
+        let found = positions.into_iter().take(limit).map(|p| state.record(p));
+        Box::pin(std::future::ready(Ok(found.collect())))
     }
 
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>> {

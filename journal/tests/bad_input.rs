@@ -406,6 +406,9 @@ fn missing_and_damaged_indexes_are_made_again() {
         let stream = StreamId::new(StreamKind::Room, &format!("room-{}", number % 3));
         let found = now(reader.find_command(&stream, &format!("c{number}"))).expect("a good journal");
         assert_eq!(found.map(|r| r.position.sequence), Some(number as u64 + 1));
+        let found = now(reader.find_command_anywhere(&format!("c{number}"), 9)).expect("a good journal");
+        let places: Vec<_> = found.iter().map(|r| r.position.sequence).collect();
+        assert_eq!(places, [number as u64 + 1]);
     }
     // Those of the newest full segments are written in the background.
     drop(writer);

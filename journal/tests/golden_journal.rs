@@ -135,6 +135,42 @@ fn the_golden_journal_is_read_and_verified() {
 }
 
 #[test]
+fn an_index_of_the_first_format_is_made_again_and_nothing_else_is_touched() {
+    let sim = SimStorage::new(1);
+    for name in FILES {
+        let bytes = std::fs::read(golden_dir().join(name)).expect("a golden file");
+        sim.put(name, &bytes);
+    }
+    let name = "00000001.index";
+    let old = std::fs::read(golden_dir().join("index-1").join(name)).expect("a golden file");
+    assert_eq!(&old[..8], b"LVHINDX1");
+    sim.put(name, &old);
+    let first_segment = sim.content("00000001.segment");
+    let found = |reader: &dyn Reader, id: &str| {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(found) = reader.find_command_anywhere(id, 9).as_mut().poll(&mut context)
+        else {
+            panic!("the embedded engine's futures are ready at once");
+        };
+        let found = found.expect("a good journal");
+        found
+            .iter()
+            .map(|record| record.position.sequence)
+            .collect::<Vec<_>>()
+    };
+    let reader = Embedded::read_only(Arc::new(sim.clone())).expect("an old index is no damage");
+    assert_eq!((found(&reader, "c2"), found(&reader, "c28")), (vec![3], vec![29]));
+    assert_eq!(sim.content(name), Some(old), "looking changed a file");
+    let (reader, writer) =
+        Embedded::open_storage(Arc::new(sim.clone()), Options::default()).expect("an old index is no damage");
+    assert_eq!((found(&reader, "c2"), found(&reader, "c28")), (vec![3], vec![29]));
+    // It may be written in the background.
+    drop(writer);
+    assert_eq!(sim.content(name), std::fs::read(golden_dir().join(name)).ok());
+    assert_eq!(sim.content("00000001.segment"), first_segment);
+}
+
+#[test]
 fn the_page_about_the_format_names_every_field_size() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/journal-format.md");
     let page = std::fs::read_to_string(page).expect("the page");

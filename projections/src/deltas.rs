@@ -5,6 +5,8 @@ use domain::event::{ChatSent, ComboEnded, GiftSent};
 use domain::{Event, RoomId, UserId};
 use journal::{Position, RecordRef};
 
+use crate::fact::position;
+use crate::ledger::Balance;
 use crate::publication::{self, Moment};
 use crate::views::Board;
 
@@ -57,26 +59,25 @@ impl Shown {
     }
 }
 
-/// A user whose coins or tickets changed; however often they did, once, with the last state.
+/// A user whose coins, tickets, held tickets or debt changed; however often they did, once, with the last state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BalanceChange {
     /// Who.
     pub user: UserId,
-    /// Coins now.
-    pub coins: u64,
-    /// Tickets now.
-    pub tickets: u64,
-    /// The last event that changed either; the publication's offset.
-    pub position: Position,
-    /// Its server time, unix ms.
-    pub at_ms: i64,
+    /// What they have now, and the last event that said so: its position is the publication's offset.
+    pub balance: Balance,
 }
 
 impl BalanceChange {
+    /// The last event that changed it; the publication's offset.
+    pub fn position(&self) -> Position {
+        position(self.balance.changed)
+    }
+
     /// Its publication, as JSON.
     pub fn json(&self) -> String {
-        let mut out = String::with_capacity(96);
-        publication::balance(self.position, self.at_ms, self.coins, self.tickets, &mut out);
+        let mut out = String::with_capacity(128);
+        publication::balance(&self.balance, &mut out);
         out
     }
 }

@@ -32,6 +32,8 @@ pub struct Fact<'a> {
     pub place: Place,
     /// Server time, unix ms.
     pub at_ms: i64,
+    /// Key of the stream it belongs to.
+    pub key: &'a str,
     /// Who did it: the viewer, the streamer, the author of a chat or of an order. [`NOBODY`] for events of the house.
     pub who: Number,
     /// To whom: the room's streamer, the one who is followed. [`NOBODY`] where there is none.
@@ -44,6 +46,7 @@ pub struct Fact<'a> {
 pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) -> (Number, Number) {
     match event {
         Event::CoinsAdjusted(_)
+        | Event::ComboRepeated(_)
         | Event::LiveStarted(_)
         | Event::LiveStopped(_)
         | Event::TicketsCredited(_)
@@ -82,8 +85,7 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
             (by, names.intern(record.key))
         }
         Event::LikesCounted(_) => (NOBODY, names.intern(record.key)),
-        Event::ComboRepeated(_)
-        | Event::CommandRefused(_)
+        Event::CommandRefused(_)
         | Event::WithdrawalRefused(_)
         | Event::PaymentReceived(_)
         | Event::PaymentUnmatched(_)

@@ -294,6 +294,7 @@ impl Fold {
                 let fact = |event| Fact {
                     place: place(record.position),
                     at_ms: record.recorded_at_ms,
+                    key: record.key,
                     who,
                     whom,
                     event,

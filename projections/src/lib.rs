@@ -4,11 +4,13 @@
 //! [`rebuild`] and [`check`] prove that a view is nothing but a fold. No view is ever read in order to decide, and this
 //! crate holds no power to append.
 
+pub mod audit;
 mod day;
 mod deltas;
 mod error;
 mod fact;
 mod fold;
+pub mod ledger;
 pub mod limits;
 mod names;
 mod progress;
@@ -28,5 +30,5 @@ pub use names::{NOBODY, Names, Number};
 pub use progress::Progress;
 pub use publication::Moment;
 pub use rebuild::{Difference, Rebuild, Report, Stopper, check, rebuild, roll_back};
-pub use runner::{Options, Runner, RunnerThread, ViewsHandle};
+pub use runner::{Options, Runner, RunnerThread, ViewsHandle, open_as_they_are};
 pub use store::{FjallStore, MemoryStore, ViewStore};

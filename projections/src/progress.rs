@@ -17,6 +17,10 @@ pub struct Progress {
     pub rate_per_s: AtomicU64,
     /// Streams left out because one of their records cannot be decoded.
     pub parked: AtomicU64,
+    /// Records that broke a promise of the ledger, as committed; see [`crate::ledger::Ledger::books`].
+    pub ledger_breaks: AtomicU64,
+    /// Sequence of the first of them; 0 = none.
+    pub ledger_break_position: AtomicU64,
     /// The runner has caught up with what was there at its start, and tells the sink from then on.
     pub live: AtomicBool,
     /// The runner has ended because something broke; the views stay where they are.

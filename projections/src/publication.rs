@@ -7,6 +7,9 @@ use domain::event::{ComboStep, Role};
 use domain::{Event, UserId};
 use journal::{Position, RecordRef};
 
+use crate::fact::position;
+use crate::ledger::Balance;
+
 /// What a publication needs of a record besides its event.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment<'a> {
@@ -123,18 +126,17 @@ fn write_order(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
 }
 
 /// Writes a `balance` publication, as JSON.
-pub fn balance(position: Position, at_ms: i64, coins: u64, tickets: u64, out: &mut String) {
-    begin(
-        "balance",
-        &Moment {
-            position,
-            at_ms,
-            key: "",
-        },
-        out,
-    );
-    number("coins", coins, out);
-    number("tickets", tickets, out);
+pub fn balance(balance: &Balance, out: &mut String) {
+    let moment = Moment {
+        position: position(balance.changed),
+        at_ms: balance.changed_at_ms,
+        key: "",
+    };
+    begin("balance", &moment, out);
+    number("coins", balance.coins, out);
+    number("tickets", balance.tickets, out);
+    number("held", balance.held, out);
+    number("debt", balance.debt, out);
     out.push('}');
 }
 
@@ -263,8 +265,16 @@ mod tests {
             &json!({"type": "live_ended", "position": 8123, "time": 17, "session": 4}),
         );
         let mut out = String::new();
-        balance(AT.position, 17, 5, 6, &mut out);
-        let json = json!({"type": "balance", "position": 8123, "time": 17, "coins": 5, "tickets": 6});
+        let purse = Balance {
+            coins: 5,
+            tickets: 6,
+            held: 7,
+            debt: 8,
+            changed: crate::fact::place(AT.position),
+            changed_at_ms: 17,
+        };
+        balance(&purse, &mut out);
+        let json = json!({"type": "balance", "position": 8123, "time": 17, "coins": 5, "tickets": 6, "held": 7, "debt": 8});
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json);
     }
 

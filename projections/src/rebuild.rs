@@ -26,6 +26,10 @@ impl Stopper {
     pub fn stop(&self) {
         self.0.ask();
     }
+
+    pub(crate) fn asked(&self) -> bool {
+        self.0.asked()
+    }
 }
 
 /// How far a long fold is.

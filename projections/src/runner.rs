@@ -16,6 +16,7 @@ use crate::day::UtcOffset;
 use crate::deltas::{BalanceChange, Deltas, Shown, Sink};
 use crate::fact::position;
 use crate::fold::{Decoded, Fold};
+use crate::ledger::Ledger;
 use crate::limits::{
     CATCH_UP_LAG_RECORDS, COMMIT_INTERVAL_MS, RECORDS_PER_COMMIT_CATCH_UP, RECORDS_PER_COMMIT_LIVE_MAX,
 };
@@ -89,6 +90,12 @@ pub struct Runner {
     last_commit: Instant,
 }
 
+/// The stored views of a journal, as far as they were folded. Nothing is written, and nothing is folded on; a view that cannot
+/// be trusted is empty, and a store that cannot be is an error.
+pub fn open_as_they_are(reader: &dyn Reader, store: Arc<dyn ViewStore>, options: Options) -> Result<Views> {
+    Fold::load(reader, store, options.offset, true).map(|(_, views)| views)
+}
+
 /// What is folded but not committed.
 #[derive(Default)]
 struct Pending {
@@ -145,6 +152,7 @@ impl Runner {
         for stream in fold.parked.keys() {
             tracing::warn!(%stream, "this stream is left out of the views: one of its records cannot be decoded");
         }
+        note_books(&shared.progress, shared.views.read().balances());
         Ok(Self {
             shared: Arc::new(shared),
             fold,
@@ -311,6 +319,7 @@ impl Runner {
             }
         }
         self.fold.commit()?;
+        note_books(&self.shared.progress, self.shared.views.read().balances());
         deltas.upto = Some(Position {
             shard: 0,
             sequence: pending.last,
@@ -349,16 +358,29 @@ impl Runner {
     }
 }
 
+/// Makes known what does not add up: in the numbers always, in the log when it is the first.
+fn note_books(progress: &Progress, ledger: &Ledger) {
+    let known = progress
+        .ledger_breaks
+        .swap(ledger.broken_records(), Ordering::Relaxed);
+    let Some(first) = ledger.first_break().filter(|_| known == 0) else {
+        return;
+    };
+    progress
+        .ledger_break_position
+        .store(first.position, Ordering::Relaxed);
+    tracing::error!(
+        position = first.position,
+        "the ledger does not add up, withdrawals are stopped: {first}; see docs/ledger.md"
+    );
+}
+
 /// Whose balance and which boards a commit changed.
 fn tell(views: &Views, changed: &[u32], boards: &[crate::views::Kind], deltas: &mut Deltas) -> Result<()> {
     for &number in changed {
-        let balance = views.balances.get(number);
         deltas.balances.push(BalanceChange {
             user: views.user(number)?,
-            coins: balance.coins,
-            tickets: balance.tickets,
-            position: position(balance.changed),
-            at_ms: balance.changed_at_ms,
+            balance: views.balances.get(number),
         });
     }
     for &kind in boards {

@@ -278,6 +278,16 @@ impl Parts {
             "views_parked_streams",
             "Streams left out of the views because a record cannot be decoded",
             progress.parked.load(Ordering::Relaxed),
+        )?;
+        page.gauge(
+            "ledger_breaks",
+            "Records that broke a promise of the ledger; while it is not 0, withdrawals are stopped",
+            progress.ledger_breaks.load(Ordering::Relaxed),
+        )?;
+        page.gauge(
+            "ledger_break_position",
+            "The first record that broke a promise of the ledger; 0 = none did",
+            progress.ledger_break_position.load(Ordering::Relaxed),
         )
     }
 }

@@ -8,4 +8,4 @@ mod core;
 mod run;
 
 pub use self::core::{Core, Effect, Input};
-pub(crate) use self::run::Settlements;
+pub(crate) use self::run::Settler;

@@ -1,5 +1,6 @@
 //! The promises of the actors, over a journal in memory that holds, fails and refuses on demand.
 
+mod cashing;
 mod chatting;
 mod order;
 mod residence;

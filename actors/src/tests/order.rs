@@ -54,6 +54,9 @@ impl Reader for Gated {
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>> {
         self.journal.find_command(stream, command_id)
     }
+    fn find_command_anywhere(&self, command_id: &str, limit: usize) -> BoxFuture<'_, Result<Vec<Record>>> {
+        self.journal.find_command_anywhere(command_id, limit)
+    }
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>> {
         self.journal.snapshot(stream)
     }

@@ -11,10 +11,10 @@ use crate::Failure;
 use crate::settlement::{Core, Effect, Input};
 
 /// A small generator of its own: the same seed, the same run.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -487,6 +487,9 @@ impl Reader for Slow {
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>> {
         Self::slowly(self.0.find_command(stream, command_id))
     }
+    fn find_command_anywhere(&self, command_id: &str, limit: usize) -> BoxFuture<'_, Result<Vec<Record>>> {
+        Self::slowly(self.0.find_command_anywhere(command_id, limit))
+    }
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>> {
         Self::slowly(self.0.snapshot(stream))
     }

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use domain::{StreamId, StreamKind};
 use hashbrown::HashTable;
 
-use crate::{JournalId, frame};
+use crate::{JournalId, command_id, frame};
 
 use super::commands::Commands;
 
@@ -17,7 +17,8 @@ const PARTS: usize = 64;
 /// Bytes of a small record, to guess how many a batch holds.
 const RECORD_BYTES_GUESS: usize = 128;
 
-/// Hashes of streams and commands, seeded by the journal's id so that nobody outside can aim for collisions.
+/// Hashes of streams and commands, seeded by the journal's id. Clients see that id, so a hash proves nothing: whatever is
+/// found by one is compared, or read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Hashing(u64);
 
@@ -34,8 +35,17 @@ impl Hashing {
         xxhash_rust::xxh3::xxh3_64_with_seed(key, self.0 ^ u64::from(kind))
     }
 
+    /// The key of a command. Its high half is that of the id as the client made it, so that keys in order find it in every
+    /// stream; its low half is that of stream and whole id, so that one id in many streams makes many keys.
     pub(crate) fn command(self, stream_hash: u64, command_id: &[u8]) -> u64 {
-        xxhash_rust::xxh3::xxh3_64_with_seed(command_id, self.0 ^ stream_hash)
+        let whole = xxhash_rust::xxh3::xxh3_64_with_seed(command_id, self.0 ^ stream_hash);
+        let bare = self.bare_command(command_id::bare_bytes(command_id));
+        (u64::from(bare) << 32) | (whole & u64::from(u32::MAX))
+    }
+
+    /// The high half of the keys of all commands with this id, which names no sender.
+    pub(crate) fn bare_command(self, bare: &[u8]) -> u32 {
+        (xxhash_rust::xxh3::xxh3_64_with_seed(bare, !self.0) >> 32) as u32
     }
 }
 
@@ -110,17 +120,21 @@ impl ActiveIndex {
         Ok(())
     }
 
-    /// The records, those of one part together, each part's in order.
+    /// The records, those of one part together, each part's in order. Of the records that one append wrote only the first
+    /// is found by their command, or a search for it would have to look at all of them.
     fn by_part(&self, records: &[u8]) -> Vec<Found> {
         let (mut found, mut counts) = (Vec::with_capacity(records.len() / RECORD_BYTES_GUESS), [0; PARTS]);
-        let mut at = 0;
+        let (mut at, mut before) = (0, None);
         while at < records.len() {
             let bytes = &records[at..];
             let names = frame::names(bytes);
             let stream_hash = self.hashing.key(names.kind, names.key);
+            let this = (names.kind, names.key, names.command);
+            let command = names.command.filter(|_| before != Some(this));
+            before = Some(this);
             let one = Found {
                 stream_hash,
-                command_hash: names.command.map(|id| self.hashing.command(stream_hash, id)),
+                command_hash: command.map(|id| self.hashing.command(stream_hash, id)),
                 version: names.version,
                 at: at as u32,
             };
@@ -165,6 +179,16 @@ impl ActiveIndex {
     /// Where records stand whose command has this hash, in order.
     pub(crate) fn command(&self, stream_hash: u64, command_hash: u64) -> Vec<u32> {
         self.part(stream_hash).commands.find(command_hash)
+    }
+
+    /// Where records stand whose command has this high half, in no order. One part after the other is locked.
+    pub(crate) fn commands(&self, half: u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        for part in &self.parts {
+            let part = part.lock().unwrap_or_else(PoisonError::into_inner);
+            part.commands.find_half(half, &mut found);
+        }
+        found
     }
 
     /// Where the batch begins that holds a sequence.

@@ -46,6 +46,19 @@ impl Commands {
         }
     }
 
+    /// Adds the places of records whose command has this high half, in no order. It looks at every command: an operator
+    /// asks for it, no actor does, so appends do not pay for a second order.
+    pub(crate) fn find_half(&self, half: u32, found: &mut Vec<u32>) {
+        let is_wanted = |hash: u64| (hash >> 32) as u32 == half;
+        let once = self.noted.iter().chain(&self.first);
+        found.extend(
+            once.filter(|(hash, _)| is_wanted(*hash))
+                .map(|(_, offset)| *offset),
+        );
+        let more = self.more.iter().filter(|(hash, _)| is_wanted(**hash));
+        found.extend(more.flat_map(|(_, offsets)| offsets));
+    }
+
     /// Adds all of them, in no order.
     pub(crate) fn copy_to(&self, all: &mut Vec<(u64, u32)>) {
         all.extend_from_slice(&self.noted);

@@ -18,6 +18,7 @@ mod shared;
 mod snapshots;
 mod stepper;
 mod threads;
+mod verified_walk;
 mod verify;
 mod walk;
 mod writer;
@@ -44,6 +45,7 @@ use self::snapshots::{DiskSnapshots, Keeper, MemorySnapshots, NoSnapshots, Snaps
 pub use self::reader::EmbeddedReader;
 pub use self::recover::Repairs;
 pub use self::stepper::{SimSnapshots, Stepper};
+pub use self::verified_walk::VerifiedWalk;
 pub use self::verify::{Verified, verify, verify_storage};
 pub use self::writer::EmbeddedWriter;
 

@@ -71,8 +71,16 @@ impl Reader for EmbeddedReader {
         )
     }
 
+    fn stream_version<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<u64>> {
+        ready(self.shared.version(stream))
+    }
+
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>> {
         ready(self.shared.command(stream, command_id))
+    }
+
+    fn find_command_anywhere(&self, command_id: &str, limit: usize) -> BoxFuture<'_, Result<Vec<Record>>> {
+        ready(self.shared.command_anywhere(command_id, limit))
     }
 
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>> {

@@ -14,7 +14,7 @@ use super::active::Sorted;
 use super::filter::Filter;
 use super::layout::Chain;
 
-const MAGIC: &[u8; 8] = b"LVHINDX1";
+const MAGIC: &[u8; 8] = b"LVHINDX2";
 const BLOCK_BYTES: usize = 4_096;
 /// Bytes of a block before its checksum.
 const BODY_BYTES: usize = BLOCK_BYTES - 4;
@@ -89,7 +89,7 @@ pub(crate) fn image(of: &IndexOf, sorted: &Sorted) -> Vec<u8> {
     for (hash, place) in &sorted.commands {
         commands.extend(hash.to_le_bytes());
         commands.extend(place.to_le_bytes());
-        command_filter.insert(*hash);
+        command_filter.insert(in_filter(*hash));
     }
     let mut batches = Vec::with_capacity(sorted.batches.len() * BATCH_BYTES);
     for (first_sequence, place) in &sorted.batches {
@@ -140,6 +140,12 @@ fn header(of: &IndexOf, sections: &[Vec<u8>; 9]) -> Vec<u8> {
         bytes.extend(((section.len() / entry_bytes) as u64).to_le_bytes());
     }
     bytes
+}
+
+/// A command's hash as the filter takes it. The filter spreads by the high half, and one client's id may be that of very many
+/// commands: the low half goes there.
+fn in_filter(command_hash: u64) -> u64 {
+    command_hash.rotate_left(32)
 }
 
 fn block_crc(number: usize, body: &[u8]) -> u32 {
@@ -270,7 +276,7 @@ impl SealedIndex {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
-        self.scan(Section::Streams, &self.stream_fences, hash, |entry| {
+        self.scan(Section::Streams, &self.stream_fences, (hash, hash), |entry| {
             let first_version = u64_at(entry, 8);
             found.push(StreamEntry {
                 first_version,
@@ -301,11 +307,21 @@ impl SealedIndex {
 
     /// Where records stand whose command has this hash, in order.
     pub(crate) fn command(&self, hash: u64) -> Use<Vec<u32>> {
-        if !self.command_filter.may_hold(hash) {
+        if !self.command_filter.may_hold(in_filter(hash)) {
             return Ok(Vec::new());
         }
+        self.commands_between(hash, hash)
+    }
+
+    /// Where records stand whose command has this high half: in order of their hashes, those of one hash in order.
+    pub(crate) fn commands(&self, half: u32) -> Use<Vec<u32>> {
+        let first = u64::from(half) << 32;
+        self.commands_between(first, first | u64::from(u32::MAX))
+    }
+
+    fn commands_between(&self, first: u64, last: u64) -> Use<Vec<u32>> {
         let mut found = Vec::new();
-        self.scan(Section::Commands, &self.command_fences, hash, |entry| {
+        self.scan(Section::Commands, &self.command_fences, (first, last), |entry| {
             found.push(u32_at(entry, 8))
         })?;
         Ok(found)
@@ -330,20 +346,26 @@ impl SealedIndex {
         Ok(last.map(|at| u32_at(&block, at * BATCH_BYTES + 4)))
     }
 
-    /// Shows every entry whose key, its first 8 bytes, is `key`.
-    fn scan(&self, section: Section, fences: &[u64], key: u64, mut each: impl FnMut(&[u8])) -> Use<()> {
+    /// Shows every entry whose key, its first 8 bytes, is one of `first` to `last`.
+    fn scan(
+        &self,
+        section: Section,
+        fences: &[u64],
+        (first, last): (u64, u64),
+        mut each: impl FnMut(&[u8]),
+    ) -> Use<()> {
         let (entries, first_block) = self.places[section as usize];
         let entry_bytes = SECTIONS[section as usize].1;
         let per_block = per_block(entry_bytes);
-        let first = fences.partition_point(|fence| *fence < key).saturating_sub(1);
-        let end = fences.partition_point(|fence| *fence <= key);
+        let start = fences.partition_point(|fence| *fence < first).saturating_sub(1);
+        let end = fences.partition_point(|fence| *fence <= last);
         let source = self.source();
-        for number in first..end {
+        for number in start..end {
             let block = source.block(first_block + number)?;
             let here = per_block.min(entries - number * per_block);
             let entries = block[..here * entry_bytes].chunks_exact(entry_bytes);
             entries
-                .filter(|entry| u64_at(entry, 0) == key)
+                .filter(|entry| (first..=last).contains(&u64_at(entry, 0)))
                 .for_each(&mut each);
         }
         Ok(())

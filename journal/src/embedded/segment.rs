@@ -7,7 +7,7 @@ use bytes::Bytes;
 use domain::StreamId;
 
 use crate::storage::{Access, File, Storage, named, read_up_to, write_all_at};
-use crate::{Error, Position, Record, RecordBatch, Result, frame};
+use crate::{Error, Position, Record, RecordBatch, Result, command_id, frame};
 
 use super::active::{ActiveIndex, BatchPlace, Hashing};
 use super::core::{End, seal_header};
@@ -21,6 +21,8 @@ pub(crate) const SHARD: u16 = 0;
 const RECORD_GUESS_BYTES: usize = 768;
 /// Records nearer than this to each other are read in one go.
 const NEAR_BYTES: u32 = 4_096;
+/// Records of one command id that are read before the next are asked for.
+const COMMANDS_READ_TOGETHER: usize = 32;
 /// Most bytes read in one go for records of one stream.
 const SPAN_BYTES: u32 = 128 << 10;
 
@@ -157,7 +159,7 @@ impl Segment {
     fn fold(&self, of: &IndexOf) -> Result<ActiveIndex> {
         tracing::warn!(
             segment = self.number(),
-            "the segment's index is missing or damaged and is made again"
+            "the segment's index is missing, damaged or of an older format, and is made again"
         );
         let index = ActiveIndex::new(self.hashing);
         // Up to the seal, which may not be written yet: only its link is needed.
@@ -289,9 +291,12 @@ impl Segment {
         Ok(None)
     }
 
-    /// The first record here that a command left in a stream.
-    pub(crate) fn command(&self, stream: &StreamId, stream_hash: u64, id: &str) -> Result<Option<Record>> {
-        let hash = self.hashing.command(stream_hash, id.as_bytes());
+    /// The first record here that a command left in a stream; with the hashes of both.
+    pub(crate) fn command(
+        &self,
+        (stream, stream_hash): (&StreamId, u64),
+        (id, hash): (&str, u64),
+    ) -> Result<Option<Record>> {
         let offsets = match self.in_use() {
             Some(active) => active.command(stream_hash, hash),
             None => self.ask(|index| index.command(hash))?,
@@ -304,6 +309,33 @@ impl Segment {
             }
         }
         Ok(None)
+    }
+
+    /// Shows the records here that a command of this id left, with the high half of its keys; in order, until `each` wants no more. Of what one append
+    /// wrote it shows the first.
+    pub(crate) fn commands(
+        &self,
+        (id, half): (&str, u32),
+        mut each: impl FnMut(Record) -> bool,
+    ) -> Result<()> {
+        let mut offsets = match self.in_use() {
+            Some(active) => active.commands(half),
+            None => self.ask(|index| index.commands(half))?,
+        };
+        offsets.sort_unstable();
+        for offsets in offsets.chunks(COMMANDS_READ_TOGETHER) {
+            let records = self.records(offsets)?.into_iter();
+            let mut wanted = records.filter(|r| {
+                r.cause
+                    .command_id
+                    .as_deref()
+                    .is_some_and(|stored| command_id::answers(stored, id))
+            });
+            if !wanted.all(&mut each) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Reads single records, each checked.

@@ -1,14 +1,14 @@
 //! What is published: the durable head, the segments with their indexes, the newest batches. Readers see only this; a
 //! record is here after it is durable, never before.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use domain::StreamId;
 use tokio::sync::watch;
 
-use crate::{Appended, Completion, Error, JournalId, Position, Record, RecordBatch, Result};
+use crate::{Appended, Completion, Error, JournalId, Position, Record, RecordBatch, Result, command_id};
 
 use super::active::{BatchPlace, Hashing};
 use super::segment::{SHARD, Segment};
@@ -196,12 +196,33 @@ impl Shared {
     /// The first record that a command left in a stream.
     pub(crate) fn command(&self, stream: &StreamId, id: &str) -> Result<Option<Record>> {
         let hash = self.hashing.stream(stream.kind, &stream.key);
+        let command_hash = self.hashing.command(hash, id.as_bytes());
         for segment in self.segments().iter() {
-            if let Some(record) = segment.command(stream, hash, id)? {
+            if let Some(record) = segment.command((stream, hash), (id, command_hash))? {
                 return Ok(Some(record));
             }
         }
         Ok(None)
+    }
+
+    /// The first record of every command of this id, at most `limit`.
+    pub(crate) fn command_anywhere(&self, id: &str, limit: usize) -> Result<Vec<Record>> {
+        let half = self.hashing.bare_command(command_id::bare(id).as_bytes());
+        let (mut found, mut known) = (Vec::new(), HashSet::new());
+        for segment in self.segments().iter() {
+            segment.commands((id, half), |record| {
+                if found.len() < limit
+                    && known.insert((record.stream.clone(), record.cause.command_id.clone()))
+                {
+                    found.push(record);
+                }
+                found.len() < limit
+            })?;
+            if found.len() >= limit {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 

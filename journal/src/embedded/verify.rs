@@ -1,16 +1,18 @@
 //! Checks every byte of a journal: every checksum, every record, every link of the chain. It writes nothing and needs no
-//! lock, so it can run beside a server.
+//! lock, so it can run beside a server. What the records say (versions of a stream, sums) is for those to judge who fold
+//! them, see `verified_walk`.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::storage::{Access, Disk, Storage, named};
+use crate::storage::{Access, Disk, File, Storage, named};
 use crate::{Error, JournalId, Result};
 
-use super::layout::{BatchKind, Chain, segment_name};
+use super::layout::{Chain, segment_name};
 use super::recover::{Recovery, segment_numbers};
 use super::sealed::Seal;
-use super::walk::{Progress, any_batch_after, walk};
+use super::walk::{Found, Progress, any_batch_after, walk};
 
 /// What was found to be good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,82 +46,148 @@ pub fn verify(dir: impl AsRef<Path>, progress: impl FnMut(u64, u64)) -> Result<V
 /// # Errors
 /// As of [`verify`].
 pub fn verify_storage(storage: &Arc<dyn Storage>, mut progress: impl FnMut(u64, u64)) -> Result<Verified> {
-    let recovery = Recovery::new(storage, true);
-    let id = recovery.identity()?;
-    let names = named(&**storage, ".", storage.list())?;
-    let numbers = segment_numbers(&names);
-    let damaged = |number, offset, what: &str| Error::Damaged {
-        path: storage.path(&segment_name(number)),
-        offset,
-        what: what.to_owned(),
-    };
-    let mut lengths = Vec::new();
-    for (number, wanted) in numbers.iter().zip(1..) {
-        if *number != wanted {
-            return Err(damaged(wanted, 0, "the segment is missing"));
+    let check = Check::new(storage)?;
+    let total = check.total_bytes;
+    let verified = check.run(&mut |_, done| {
+        progress(done, total);
+        ControlFlow::Continue(())
+    })?;
+    progress(total, total);
+    Ok(verified)
+}
+
+/// Sees every batch that was found good, in order, with the bytes that are checked up to its end; says whether to go on.
+pub(crate) type Visit<'a> = dyn FnMut(&Found<'_>, u64) -> ControlFlow<()> + 'a;
+
+/// A check under way: one pass over all segments.
+pub(crate) struct Check<'a> {
+    storage: &'a Arc<dyn Storage>,
+    recovery: Recovery<'a>,
+    /// Number and length of every segment when the check began: what a server writes later is not looked at.
+    segments: Vec<(u32, u64)>,
+    pub(crate) total_bytes: u64,
+    verified: Verified,
+    before: Option<Seal>,
+}
+
+impl<'a> Check<'a> {
+    /// Reads which journal it is and which segments it has.
+    pub(crate) fn new(storage: &'a Arc<dyn Storage>) -> Result<Self> {
+        let recovery = Recovery::new(storage, true);
+        let verified = Verified {
+            id: recovery.identity()?,
+            segments: 0,
+            batches: 0,
+            records: 0,
+            bytes: 0,
+            torn_tail_bytes: 0,
+            chain: [0; 32],
+        };
+        let names = named(&**storage, ".", storage.list())?;
+        let mut check = Self {
+            storage,
+            recovery,
+            segments: Vec::new(),
+            total_bytes: 0,
+            verified,
+            before: None,
+        };
+        for (number, wanted) in segment_numbers(&names).into_iter().zip(1..) {
+            if number != wanted {
+                return Err(check.damaged(wanted, 0, "the segment is missing"));
+            }
+            let length = check.open(number)?.len_bytes();
+            let length = named(&**storage, &segment_name(number), length)?;
+            check.total_bytes += length;
+            check.segments.push((number, length));
         }
-        let name = segment_name(*number);
-        let length = storage
-            .open(&name, Access::Read)
-            .and_then(|file| file.len_bytes());
-        lengths.push((*number, named(&**storage, &name, length)?));
+        if check.segments.is_empty() {
+            return Err(check.damaged(1, 0, "the first segment is missing"));
+        }
+        Ok(check)
     }
-    let total = lengths.iter().map(|(_, length)| length).sum();
-    let mut verified = Verified {
-        id,
-        segments: 0,
-        batches: 0,
-        records: 0,
-        bytes: 0,
-        torn_tail_bytes: 0,
-        chain: [0; 32],
-    };
-    let mut before: Option<Seal> = None;
-    for (number, length) in &lengths {
-        let header = recovery.header(id, *number, before.as_ref())?;
-        let name = segment_name(*number);
-        let file = named(&**storage, &name, storage.open(&name, Access::Read))?;
-        let done_before = verified.bytes;
-        let walked = walk(&*file, *length, Progress::start(&header), &mut |found| {
-            progress(
-                done_before + found.header.offset + found.header.total_bytes(),
-                total,
-            );
-            Ok(())
-        });
-        let (end, flaw) = named(&**storage, &name, walked)?;
-        let is_last = usize::try_from(*number) == Ok(lengths.len());
-        if let Some(flaw) = flaw {
-            if !is_last || named(&**storage, &name, any_batch_after(&*file, *length, &end))? {
-                return Err(damaged(*number, flaw.offset, &flaw.what));
+
+    /// Checks everything; when `visit` wants no more, what was found up to there.
+    pub(crate) fn run(mut self, visit: &mut Visit<'_>) -> Result<Verified> {
+        let segments = std::mem::take(&mut self.segments);
+        for (at, (number, length)) in segments.iter().enumerate() {
+            let is_last = at + 1 == segments.len();
+            if self.segment(*number, *length, is_last, visit)?.is_break() {
+                break;
             }
-            verified.torn_tail_bytes = length - end.offset;
         }
-        match (end.last_kind == Some(BatchKind::Sealed), is_last) {
-            (true, true) => {
-                return Err(damaged(
-                    number + 1,
-                    0,
-                    "the segment is missing: the one before it was sealed",
-                ));
+        Ok(self.verified)
+    }
+
+    fn segment(
+        &mut self,
+        number: u32,
+        length: u64,
+        is_last: bool,
+        visit: &mut Visit<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let header = self
+            .recovery
+            .header(self.verified.id, number, self.before.as_ref())?;
+        let (file, name) = (self.open(number)?, segment_name(number));
+        let (done_before, mut wanted) = (self.verified.bytes, ControlFlow::Continue(()));
+        let walked = walk(&*file, length, Progress::start(&header), &mut |found| {
+            wanted = visit(
+                found,
+                done_before + found.header.offset + found.header.total_bytes(),
+            );
+            // Only an end of the walk, whatever it is called.
+            if wanted.is_break() {
+                Err(String::new())
+            } else {
+                Ok(())
             }
-            (false, false) => return Err(damaged(*number, end.offset, "the segment's end is missing")),
+        });
+        let (end, flaw) = named(&**self.storage, &name, walked)?;
+        if wanted.is_break() {
+            return Ok(wanted);
+        }
+        if let Some(flaw) = flaw {
+            if !is_last || named(&**self.storage, &name, any_batch_after(&*file, length, &end))? {
+                return Err(self.damaged(number, flaw.offset, &flaw.what));
+            }
+            self.verified.torn_tail_bytes = length - end.offset;
+        }
+        match (end.is_sealed(), is_last) {
+            (true, true) => {
+                let what = "the segment is missing: the one before it was sealed";
+                return Err(self.damaged(number + 1, 0, what));
+            }
+            (false, false) => return Err(self.damaged(number, end.offset, "the segment's end is missing")),
             _ => {}
         }
-        verified.segments += 1;
-        verified.batches += end.batches;
-        verified.records = end.next_sequence - 1;
-        verified.bytes += length;
-        verified.chain = end.chain;
-        before = Some(Seal {
-            len_bytes: *length,
+        self.pass(length, &end);
+        Ok(wanted)
+    }
+
+    fn pass(&mut self, length: u64, end: &Progress) {
+        self.verified.segments += 1;
+        self.verified.batches += end.batches;
+        self.verified.records = end.next_sequence - 1;
+        self.verified.bytes += length;
+        self.verified.chain = end.chain;
+        self.before = Some(Seal {
+            len_bytes: length,
             next_sequence: end.next_sequence,
             chain: end.chain,
         });
     }
-    if lengths.is_empty() {
-        return Err(damaged(1, 0, "the first segment is missing"));
+
+    fn open(&self, number: u32) -> Result<Arc<dyn File>> {
+        let name = segment_name(number);
+        named(&**self.storage, &name, self.storage.open(&name, Access::Read))
     }
-    progress(total, total);
-    Ok(verified)
+
+    fn damaged(&self, number: u32, offset: u64, what: &str) -> Error {
+        Error::Damaged {
+            path: self.storage.path(&segment_name(number)),
+            offset,
+            what: what.to_owned(),
+        }
+    }
 }

@@ -244,6 +244,10 @@ impl Projection for BoardView {
 
     fn apply(&mut self, fact: &Fact<'_>) {
         let Event::GiftSent(gift) = fact.event else { return };
+        // It would make a day on which nobody stands, and which a restart would not find again.
+        if gift.coins == 0 && gift.tickets == 0 {
+            return;
+        }
         let today = self.today(fact.at_ms);
         today.add(Kind::Tickets, fact.whom, gift.tickets, fact.place);
         today.add(Kind::Coins, fact.who, gift.coins, fact.place);

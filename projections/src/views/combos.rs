@@ -202,6 +202,7 @@ mod tests {
         view.apply(&Fact {
             place: 1,
             at_ms,
+            key: "",
             who: sender,
             whom: 0,
             event: &event,

@@ -1,26 +1,29 @@
 //! All views together, and what may be asked of them. Reads only: nothing here is ever asked in order to decide.
 
 mod answer;
-mod balances;
 mod board;
 mod combos;
 mod feed;
 mod followers;
+mod gift_stats;
 mod live_rooms;
 mod order;
+mod orders;
 mod recent_chats;
 mod settings;
 
+pub use crate::ledger::{Balance, Ledger, Sums};
 pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
 };
-pub use balances::{Balance, BalancesView, Sums};
 pub use board::BoardView;
 pub(crate) use board::Kind;
 pub use combos::RunningCombos;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
+pub use gift_stats::{GiftStats, GiftSums};
 pub use live_rooms::{LiveRooms, LiveSession};
+pub use orders::{OrderEntry, OrderState, OrdersView, UnmatchedPayment};
 pub use recent_chats::RecentChats;
 pub use settings::{RoomSettings, Settings};
 
@@ -30,7 +33,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use domain::event::ComboStep;
 use domain::limits::COMBO_IDLE_MS;
-use domain::{RoomId, UserId};
+use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 
 use crate::day::{Day, UtcOffset};
@@ -43,8 +46,8 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 8] = [
-    BalancesView::NAME,
+pub const ALL: [&str; 10] = [
+    Ledger::NAME,
     FollowersView::NAME,
     BoardView::NAME,
     RoomFeed::NAME,
@@ -52,12 +55,14 @@ pub const ALL: [&str; 8] = [
     RecentChats::NAME,
     RoomSettings::NAME,
     RunningCombos::NAME,
+    OrdersView::NAME,
+    GiftStats::NAME,
 ];
 
 /// Every view at one point of the journal.
 pub struct Views {
     pub(crate) names: Names,
-    pub(crate) balances: BalancesView,
+    pub(crate) balances: Ledger,
     pub(crate) followers: FollowersView,
     pub(crate) boards: BoardView,
     pub(crate) room_feed: RoomFeed,
@@ -65,6 +70,8 @@ pub struct Views {
     pub(crate) recent_chats: RecentChats,
     pub(crate) room_settings: RoomSettings,
     pub(crate) running_combos: RunningCombos,
+    pub(crate) orders: OrdersView,
+    pub(crate) gift_stats: GiftStats,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -74,7 +81,7 @@ impl Views {
     pub(crate) fn new(store: Arc<dyn ViewStore>, offset: UtcOffset) -> Self {
         Self {
             names: Names::default(),
-            balances: BalancesView::default(),
+            balances: Ledger::default(),
             followers: FollowersView::default(),
             boards: BoardView::new(offset),
             room_feed: RoomFeed::default(),
@@ -82,6 +89,8 @@ impl Views {
             recent_chats: RecentChats::default(),
             room_settings: RoomSettings::default(),
             running_combos: RunningCombos::default(),
+            orders: OrdersView::default(),
+            gift_stats: GiftStats::default(),
             store,
             spaces: Default::default(),
         }
@@ -90,14 +99,16 @@ impl Views {
     /// Puts the view at `at` (in the order of [`ALL`]) of other views in the place of ours.
     pub(crate) fn replace(&mut self, at: usize, other: Self) {
         match ALL[at] {
-            BalancesView::NAME => self.balances = other.balances,
+            Ledger::NAME => self.balances = other.balances,
             FollowersView::NAME => self.followers = other.followers,
             BoardView::NAME => self.boards = other.boards,
             RoomFeed::NAME => self.room_feed = other.room_feed,
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
             RecentChats::NAME => self.recent_chats = other.recent_chats,
             RoomSettings::NAME => self.room_settings = other.room_settings,
-            _ => self.running_combos = other.running_combos,
+            RunningCombos::NAME => self.running_combos = other.running_combos,
+            OrdersView::NAME => self.orders = other.orders,
+            _ => self.gift_stats = other.gift_stats,
         }
     }
 
@@ -112,6 +123,8 @@ impl Views {
             &mut self.recent_chats,
             &mut self.room_settings,
             &mut self.running_combos,
+            &mut self.orders,
+            &mut self.gift_stats,
         ]
     }
 
@@ -125,6 +138,8 @@ impl Views {
             &self.recent_chats,
             &self.room_settings,
             &self.running_combos,
+            &self.orders,
+            &self.gift_stats,
         ]
     }
 
@@ -155,8 +170,8 @@ impl Views {
             .unwrap_or_default()
     }
 
-    /// Sums over all balances, for the check of conservation.
-    pub fn balances(&self) -> &BalancesView {
+    /// The whole ledger: every account, the sums over all of them, and whether they add up.
+    pub fn balances(&self) -> &Ledger {
         &self.balances
     }
 
@@ -355,6 +370,21 @@ impl Views {
             })
         });
         told.collect()
+    }
+
+    /// What each gift has come to in a room, or on the whole platform without one: by coins, most first, at most `limit`.
+    pub fn gift_stats(&self, room: Option<&RoomId>, limit: usize) -> Vec<(GiftId, GiftSums)> {
+        let number = match room {
+            Some(room) => match self.number(room.as_str()) {
+                Some(number) => Some(number),
+                None => return Vec::new(),
+            },
+            None => None,
+        };
+        let mut gifts: Vec<_> = self.gift_stats.of(number).collect();
+        gifts.sort_unstable_by_key(|(gift, sums)| (Reverse(sums.coins), *gift));
+        let told = gifts.into_iter().take(limit);
+        told.map(|(gift, sums)| (gift.clone(), sums)).collect()
     }
 
     /// The day of a moment (unix ms) by the platform's calendar.

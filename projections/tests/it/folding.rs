@@ -18,15 +18,15 @@ fn balances_follow_grants_gifts_and_credits() {
     let views = handle.read();
     let ann = Balance {
         coins: 50,
-        tickets: 0,
         changed: 3,
         changed_at_ms: MORNING_MS,
+        ..Balance::default()
     };
     let bob = Balance {
-        coins: 0,
         tickets: 15,
         changed: 4,
         changed_at_ms: MORNING_MS,
+        ..Balance::default()
     };
     assert_eq!(
         (views.balance(&user("ann")), views.balance(&user("bob"))),
@@ -41,6 +41,7 @@ fn balances_follow_grants_gifts_and_credits() {
         credited: 15,
         gifts: 1,
         gifts_credited: 1,
+        ..Sums::default()
     };
     assert_eq!(views.balances().sums(), sums);
     assert_eq!(

@@ -64,7 +64,7 @@ fn a_commit_tells_rooms_in_order_balances_once_and_boards_that_moved() {
     let balances: Vec<_> = deltas
         .balances
         .iter()
-        .map(|b| (b.user.as_str(), b.coins, b.position))
+        .map(|b| (b.user.as_str(), b.balance.coins, b.position()))
         .collect();
     assert_eq!(balances, [("ann", 90, at(3))]);
     assert_eq!(
@@ -146,7 +146,7 @@ async fn who_waits_for_a_position_reads_its_own_write() {
     thread.stop().unwrap();
     let told = heard.0.lock();
     let last = told.last().unwrap();
-    assert_eq!((last.balances[0].coins, last.upto), (200, Some(at(200))));
+    assert_eq!((last.balances[0].balance.coins, last.upto), (200, Some(at(200))));
     assert!(told.windows(2).all(|pair| pair[0].upto < pair[1].upto));
 }
 

@@ -3,6 +3,7 @@
 mod folding;
 mod live;
 mod model;
+mod orders;
 mod properties;
 mod rebuilding;
 mod support;

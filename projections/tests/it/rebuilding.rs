@@ -5,7 +5,7 @@ use std::sync::Arc;
 use journal::memory::MemoryJournal;
 use journal::{JournalId, Reader};
 use projections::store::Batch;
-use projections::views::{ALL, BalancesView, Board};
+use projections::views::{ALL, Board, Ledger};
 use projections::{
     Error, Options, Rebuild, Runner, Stopper, UtcOffset, ViewStore, check, rebuild, roll_back,
 };
@@ -75,6 +75,18 @@ fn a_check_finds_a_tampered_value() {
 }
 
 #[test]
+fn a_gift_that_costs_nothing_makes_no_day_of_boards() {
+    let (journal, store) = (MemoryJournal::new(), memory());
+    journal.set_now_ms(MORNING_MS);
+    append(&journal, viewer("ann"), gift("bob", 1, 0, 0, 0));
+    drop(folded(journal.clone(), &store));
+    journal.set_now_ms(MORNING_MS + 24 * HOUR_MS);
+    append(&journal, viewer("ann"), gift("bob", 1, 10, 5, 0));
+    drop(folded(journal.clone(), &store));
+    assert_eq!(differences(&journal, &store, &[]), [""; 0]);
+}
+
+#[test]
 fn a_check_of_views_that_lie_behind_the_journal_finds_nothing() {
     let (journal, store) = (busy(), memory());
     drop(folded(journal.clone(), &store));
@@ -104,6 +116,7 @@ fn every_view_that_is_spoiled_is_rebuilt_when_it_is_opened() {
         let (journal, store) = (busy(), memory());
         append(&journal, room_stream("bob"), order("cat", 7));
         append(&journal, viewer("ann"), combo_gift("bob", 3));
+        crate::orders::payment(&journal, "1", crate::orders::received("1", "nowhere"));
         drop(folded(journal.clone(), &store));
         assert!(spoil(&*store, view, |_, value| Some(value[..value.len() - 1].to_vec())) > 0);
         let runner = folded(journal.clone(), &store);
@@ -214,7 +227,7 @@ fn a_rebuild_heals_keeps_the_old_one_and_can_be_rolled_back() {
     let builds = contents(&*store)
         .into_iter()
         .map(|(space, ..)| space)
-        .filter(|s| s.starts_with(BalancesView::NAME));
+        .filter(|s| s.starts_with(Ledger::NAME));
     assert_eq!(builds.collect::<std::collections::BTreeSet<_>>().len(), 2);
 }
 

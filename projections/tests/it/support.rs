@@ -348,6 +348,10 @@ impl Reader for Lying {
         self.inner.find_command(stream, id)
     }
 
+    fn find_command_anywhere(&self, id: &str, limit: usize) -> BoxFuture<'_, journal::Result<Vec<Record>>> {
+        self.inner.find_command_anywhere(id, limit)
+    }
+
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, journal::Result<Option<Snapshot>>> {
         self.inner.snapshot(stream)
     }

@@ -1,0 +1,162 @@
+//! The audit: one pass over every record of a journal that checks all thirteen promises of the ledger, and says what every
+//! account stands at. It holds no power to append, and reads no view except to compare it with what it found.
+//!
+//! One thread reads and decodes ahead, the caller folds in order; a source that checks the bytes does so on a thread of its own.
+
+mod auditor;
+mod commands;
+mod lanes;
+mod provider;
+mod report;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
+
+use domain::Event;
+use journal::{Position, Reader, RecordBatch, codec};
+
+pub use auditor::Auditor;
+pub use report::{Compared, InFlight, Owed, Report, Verdict};
+pub use source::{Checked, FromReader, Source};
+
+use crate::ledger::{Break, Invariant, StoredLedger};
+use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX};
+use crate::rebuild::{Rebuild, Stopper};
+use crate::{Error, Result};
+
+/// Audits what a reader hands out, up to its present end. The reader checks checksums; the chain is not looked at.
+pub fn run(
+    reader: &dyn Reader,
+    stored: Option<StoredLedger>,
+    stop: &Stopper,
+    progress: impl FnMut(Rebuild),
+) -> Result<Report> {
+    run_over(&mut FromReader::new(reader), reader, stored, stop, progress)
+}
+
+/// Audits the records of a source. `reader` reads the same journal: it is asked for its end, and again for the records of
+/// commands that look like one another. `stored` is compared with the fold at the same place.
+///
+/// What is broken is in the report; an error is what kept the audit from coming to its end.
+pub fn run_over(
+    source: &mut dyn Source,
+    reader: &dyn Reader,
+    stored: Option<StoredLedger>,
+    stop: &Stopper,
+    mut progress: impl FnMut(Rebuild),
+) -> Result<Report> {
+    if reader.shards() != 1 {
+        return Err(Error::Shards(reader.shards()));
+    }
+    let began = Instant::now();
+    let total = reader.head().get(0);
+    let mut auditor = Auditor::new(stored);
+    let damage = std::thread::scope(|scope| {
+        let (send, receive) = sync_channel(READ_AHEAD_PIECES_MAX);
+        let (give_back, unused) = sync_channel(READ_AHEAD_PIECES_MAX);
+        let source = &mut *source;
+        let ahead = scope.spawn(move || read_ahead(source, &send, &unused));
+        // Moved in, so that a fold that ends early lets the reading thread end.
+        let receive = receive;
+        for piece in receive {
+            let mut piece: Piece = piece;
+            if stop.asked() {
+                return Err(Error::Stopped);
+            }
+            piece.fold(&mut auditor);
+            progress(Rebuild {
+                done: piece.records.last().sequence.min(total),
+                total,
+            });
+            piece.clear();
+            // Nobody waits for it.
+            let _ = give_back.try_send(piece);
+        }
+        let panicked = || Error::Store("the reading thread of the audit panicked".into());
+        ahead.join().map_err(|_| panicked())?.map_err(Error::from)
+    })?;
+    let chain = source.checked();
+    auditor.chain(chain, damage);
+    auditor.confirm(reader)?;
+    Ok(auditor.finish(reader.id(), began.elapsed().as_secs_f64()))
+}
+
+/// A few records with what they say.
+struct Piece {
+    records: RecordBatch,
+    /// One for each record; an error for one that cannot be decoded.
+    events: Vec<std::result::Result<Event, String>>,
+    /// What stands for stream and command; 0 without a command.
+    prints: Vec<u64>,
+}
+
+impl Piece {
+    fn empty() -> Self {
+        Self {
+            records: RecordBatch::empty(Position::start(0)),
+            events: Vec::new(),
+            prints: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, records: RecordBatch) {
+        for record in &records {
+            self.events
+                .push(codec::decode(&record).map_err(|e| e.to_string()));
+            self.prints.push(commands::print(&record));
+        }
+        self.records = records;
+    }
+
+    fn fold(&self, auditor: &mut Auditor) {
+        for ((record, event), &print) in self.records.iter().zip(&self.events).zip(&self.prints) {
+            match event {
+                Ok(event) => auditor.take(&record, event, print),
+                Err(what) => auditor.undecodable(&record, what),
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.prints.clear();
+    }
+}
+
+/// Reads to the end, or to damage, which is what the audit is there to find.
+fn read_ahead(
+    source: &mut dyn Source,
+    send: &SyncSender<Piece>,
+    unused: &Receiver<Piece>,
+) -> journal::Result<Option<Break>> {
+    let mut last = 0;
+    loop {
+        let mut rest = match source.next() {
+            Ok(Some(batch)) => batch,
+            Ok(None) => return Ok(None),
+            Err(error @ journal::Error::Damaged { .. }) => {
+                return Ok(Some(Break {
+                    invariant: Invariant::ChainUnbroken.number(),
+                    position: last + 1,
+                    what: error.to_string(),
+                }));
+            }
+            Err(error) => return Err(error),
+        };
+        last = rest.last().sequence;
+        while !rest.is_empty() {
+            let records = rest.up_to(DECODE_BYTES);
+            rest = rest.after(records.last().sequence);
+            let mut piece = unused.try_recv().unwrap_or_else(|_| Piece::empty());
+            piece.read(records);
+            if send.send(piece).is_err() {
+                // The fold has ended early.
+                return Ok(None);
+            }
+        }
+    }
+}
