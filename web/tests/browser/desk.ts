@@ -8,6 +8,7 @@ import type { Gift } from "../../src/live/protocol";
 
 const DIST = join(import.meta.dirname, "../../dist");
 const ORIGIN = "http://livehouse.test";
+const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 const TYPES: Record<string, string> = { html: "text/html", js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
 
 /** Anything else than an answer: a refusal with its status and number, or a connection that breaks. */
@@ -31,7 +32,9 @@ export class FakeDesk {
       if (pathname.startsWith("/admin/api/")) return this.#answer(route);
       const name = pathname.includes(".") ? pathname : "/admin.html";
       const body = await readFile(join(DIST, name)).catch(() => undefined);
-      return route.fulfill(body ? { body, contentType: TYPES[name.split(".").at(-1) ?? ""] ?? "text/plain" } : { status: 404 });
+      // As src/http/page.rs serves it.
+      const headers = name === "/admin.html" ? { "content-security-policy": POLICY } : {};
+      return route.fulfill(body ? { body, headers, contentType: TYPES[name.split(".").at(-1) ?? ""] ?? "text/plain" } : { status: 404 });
     });
     await this.page.goto(`${ORIGIN}/admin#${section}`);
   }
