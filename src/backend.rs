@@ -17,6 +17,9 @@ use crate::rpc::{self, Failure};
 use crate::sessions::Sessions;
 use crate::tokens::Verifier;
 
+/// A user who comes back is told what changed of so many of the newest withdrawals; `withdraw.list` has the others.
+const WITHDRAWALS_RECOVERED_MAX: usize = 20;
+
 /// Livehouse behind the gateway.
 pub struct LivehouseBackend {
     platform: Arc<Platform>,
@@ -125,6 +128,35 @@ impl LivehouseBackend {
         }
     }
 
+    /// The balance, and where withdrawals stand that changed: each once, as it is now.
+    fn recover_user(&self, user: &UserId, after: u64, limit: usize) -> Result<RecoveryPage, Error> {
+        let mut page = self.recover_balance(user, after);
+        let after = Position {
+            shard: 0,
+            sequence: after,
+        };
+        let changed = self.platform.views().withdrawals_changed(
+            user,
+            after,
+            WITHDRAWALS_RECOVERED_MAX.min(limit.saturating_sub(1)),
+        );
+        let mut publications: Vec<_> = changed
+            .map_err(|error| {
+                tracing::error!("a user's withdrawals cannot be read: {error}");
+                Error::INTERNAL
+            })?
+            .iter()
+            .map(|change| Publication::new(change.json()).at(change.position.sequence))
+            .collect();
+        // A withdrawal comes before the balance that it changed.
+        publications.append(&mut page.publications);
+        publications.sort_by_key(|publication| publication.offset);
+        let last = publications.last().and_then(|publication| publication.offset);
+        page.scanned_to = page.scanned_to.max(last.unwrap_or(0));
+        page.publications = publications;
+        Ok(page)
+    }
+
     async fn room_history(&self, room: &RoomId, query: &HistoryQuery) -> Result<History, Error> {
         let top = self.top();
         if let Some(since) = &query.since
@@ -223,7 +255,7 @@ impl Backend for LivehouseBackend {
     ) -> Result<RecoveryPage, Error> {
         match Channel::parse(channel)? {
             Channel::Room(room) => self.recover_room(&room, after, limit).await,
-            Channel::User(user) => Ok(self.recover_balance(&user, after)),
+            Channel::User(user) => self.recover_user(&user, after, limit),
             Channel::Board(_) => Err(Error::UNRECOVERABLE_POSITION),
         }
     }

@@ -20,6 +20,7 @@ mod reconcile;
 mod replay;
 mod serve;
 mod statement;
+mod staff;
 mod token;
 mod verify;
 
@@ -41,6 +42,8 @@ enum Verb {
     Demo(demo::Args),
     /// Send simulated viewers to a running demo, over real WebSockets
     Crowd(crowd::Args),
+    /// Passwords of staff
+    Staff(staff::Args),
     /// Print a connection token for a user
     Token(token::Args),
     /// Build views anew from the journal, or check that they equal a fresh fold of it
@@ -97,6 +100,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Verb::Serve(args) => serve::run(&args),
         Verb::Demo(args) => demo::run(&args),
         Verb::Crowd(args) => crowd::run(&args),
+        Verb::Staff(args) => staff::run(&args),
         Verb::Token(args) => token::run(&args),
         Verb::Rebuild(args) => rebuild::run(&args),
         Verb::Replay(args) => replay::run(&args),

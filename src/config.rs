@@ -11,8 +11,11 @@ use domain::{Catalogue, Gift};
 use serde::{Deserialize, Serialize};
 
 mod gateway;
+mod money;
 
 pub use gateway::{ANY_ORIGIN, GatewayConfig, TlsConfig};
+
+pub use money::{AdminConfig, PayoutsConfig, PayoutsProvider, StaffConfig};
 
 /// The file that is read from the working directory when no other is named.
 pub const DEFAULT_FILE: &str = "livehouse.toml";
@@ -69,6 +72,17 @@ const KEYS: &[(&str, &[&str])] = &[
     ("GATEWAY_SESSIONS_PER_USER", &["gateway", "sessions_per_user"]),
     ("GATEWAY_SESSIONS_POLICY", &["gateway", "sessions_policy"]),
     ("ACTORS_IDLE_SECONDS", &["actors", "idle_seconds"]),
+    ("PAYOUTS_CURRENCY", &["payouts", "currency"]),
+    ("PAYOUTS_MINOR_PER_TICKET", &["payouts", "minor_per_ticket"]),
+    ("PAYOUTS_FEE_PER_MILLE", &["payouts", "fee_per_mille"]),
+    ("PAYOUTS_TICKETS_MIN", &["payouts", "tickets_min"]),
+    ("PAYOUTS_TICKETS_MAX", &["payouts", "tickets_max"]),
+    ("PAYOUTS_TWO_APPROVALS_FROM", &["payouts", "two_approvals_from"]),
+    ("PAYOUTS_PROVIDER", &["payouts", "provider"]),
+    ("PAYOUTS_URL", &["payouts", "url"]),
+    ("PAYOUTS_SECRET", &["payouts", "secret"]),
+    ("PAYOUTS_PATIENCE_SECONDS", &["payouts", "patience_seconds"]),
+    ("ADMIN_SESSION_SECONDS", &["admin", "session_seconds"]),
 ];
 
 /// Everything that can be set.
@@ -101,7 +115,11 @@ pub struct Config {
     pub tls: TlsConfig,
     /// The actors.
     pub actors: ActorsConfig,
-    /// The gifts on offer.
+    /// How tickets are paid out.
+    pub payouts: PayoutsConfig,
+    /// Who may use the console.
+    pub admin: AdminConfig,
+    /// The gifts on offer in a new journal.
     pub gifts: Vec<Gift>,
 }
 
@@ -178,6 +196,8 @@ impl Default for Config {
             gateway: GatewayConfig::default(),
             tls: TlsConfig::default(),
             actors: ActorsConfig::default(),
+            payouts: PayoutsConfig::default(),
+            admin: AdminConfig::default(),
             gifts: default_gifts(),
         }
     }
@@ -301,6 +321,8 @@ impl Config {
         }
         self.gateway.check()?;
         self.tls.files()?;
+        self.payouts.check()?;
+        self.admin.check()?;
         if self.stop_spread_ms > 60_000 {
             bail!("stop_spread_ms must be at most 60000");
         }
@@ -406,6 +428,17 @@ mod tests {
             ("[tls]\ncertificate = 'cert.pem'", "tls.key"),
             ("[gateway]\nsessions_per_user = 0", "at least 1"),
             ("[token]\nsecret = 'short'", "32 bytes"),
+            ("[payouts]\nprovider = 'http'", "payouts.url"),
+            ("[payouts]\nprovider = 'sandbox'", "sandbox"),
+            ("[payouts]\nfee_per_mille = 1001", "0 to 1000"),
+            ("[payouts]\nminor_per_ticket = 0", "at least 1"),
+            ("[payouts]\ntickets_min = 9\ntickets_max = 8", "tickets_max"),
+            ("[payouts]\npatience_seconds = 0", "1 to 300"),
+            ("[admin]\nsession_seconds = 0", "1 to 86400"),
+            (
+                "[[admin.staff]]\nname = 'kim'\nroles = ['finance']\npassword_hash = 'secret'",
+                "livehouse staff hash",
+            ),
             (
                 "[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0",
                 "coins must be",

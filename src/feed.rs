@@ -167,6 +167,14 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
             }
             put_out(hub, &channel, &shown.event);
         }
+        for change in &deltas.withdrawals {
+            let channel = format!("user:{}", change.user);
+            if hub.has_subscribers(&channel) {
+                // Without an offset, which the balance of the same record has; whoever comes back gets it again.
+                let publication = Publication::new(change.json()).urgent(Urgency::Now);
+                publish(hub, &channel, Class::Durable, publication);
+            }
+        }
         for change in &deltas.balances {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use actix_web::web::{Data, ServiceConfig, get};
 use actix_web::{HttpResponse, web};
 
+use crate::admin;
 use crate::platform::Platform;
 
 mod dev;
@@ -27,6 +28,7 @@ pub fn configure(
     platform: Arc<Platform>,
     ready: ReadyLag,
     metrics: Arc<metrics::Metrics>,
+    desk: Option<Arc<admin::Desk>>,
     dev: Option<Dev>,
 ) {
     config
@@ -45,6 +47,7 @@ pub fn configure(
             .route("/dev/token", get().to(dev::token))
             .route("/dev/grant", web::post().to(dev::grant));
     }
+    admin::configure(config, desk);
     config.default_service(get().to(page::serve));
 }
 

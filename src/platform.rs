@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actors::{Accepted, Actors, Reply, Request};
 use domain::room::Standing;
-use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, room, streamer, viewer};
+use domain::streamer::PayoutTerms;
+use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, catalogue, room, streamer, viewer};
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
 use projections::ViewsHandle;
@@ -18,6 +19,7 @@ use crate::audience::Audience;
 use crate::feed::Feed;
 use crate::hot::Hot;
 use crate::likes::Likes;
+use crate::payouts::PayoutStats;
 use crate::picture::Pictures;
 use crate::rpc::Failure;
 use crate::words::Words;
@@ -31,7 +33,7 @@ pub type Failed = Arc<dyn Fn() -> Option<journal::Error> + Send + Sync>;
 /// What a platform is made of.
 pub type Parts = (
     Actors,
-    Arc<Catalogue>,
+    PayoutTerms,
     Feed,
     JournalId,
     ViewsHandle,
@@ -43,8 +45,12 @@ pub type Parts = (
 pub struct Platform {
     /// Who takes commands.
     pub actors: Commands,
-    /// The gifts on offer.
-    pub catalogue: Arc<Catalogue>,
+    /// How tickets are paid out.
+    pub payout_terms: PayoutTerms,
+    /// The numbers of the payout worker.
+    pub payout_stats: PayoutStats,
+    /// Whether nothing may be withdrawn, because the books do not add up: see `payouts::withdrawals_stopped`.
+    pub withdrawals_stopped: AtomicBool,
     /// What was shown in rooms.
     pub feed: Feed,
     /// Who is in which room.
@@ -67,11 +73,13 @@ pub struct Platform {
 impl Platform {
     /// Joins the parts.
     pub fn new(parts: Parts, failed: Failed) -> Self {
-        let (actors, catalogue, feed, journal, views, clock, words) = parts;
+        let (actors, payout_terms, feed, journal, views, clock, words) = parts;
         let actors = Commands(actors);
         Self {
             actors,
-            catalogue,
+            payout_terms,
+            payout_stats: PayoutStats::default(),
+            withdrawals_stopped: AtomicBool::new(false),
             feed,
             audience: Audience::default(),
             likes: Likes::default(),
@@ -177,6 +185,22 @@ impl Commands {
         let (reply, answer) = Reply::channel();
         self.0.room(room, request, command, reply);
         answer
+    }
+
+    /// Gives a command to the catalogue of gifts; completes when its outcome is durable.
+    pub fn catalogue(
+        &self,
+        request: Request,
+        command: catalogue::Command,
+    ) -> impl Future<Output = Answer<catalogue::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.catalogue(request, command, reply);
+        answer
+    }
+
+    /// The gifts on offer now.
+    pub fn offer(&self) -> Arc<Catalogue> {
+        self.0.offer()
     }
 
     /// The actors' public numbers.

@@ -18,9 +18,10 @@ mod gift;
 mod like;
 mod live;
 mod moderation;
-mod request;
+pub(crate) mod request;
 mod room;
 mod wallet;
+mod withdraw;
 
 pub(crate) use board::Entry;
 pub use board::now as board_now;
@@ -125,6 +126,9 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "gift.stats" => gift::stats(platform, data),
         "wallet.get" => wallet::get(platform, user, data).await,
         "wallet.history" => wallet::history(platform, user, data).await,
+        "withdraw.terms" => withdraw::terms(platform),
+        "withdraw.request" => withdraw::request(platform, user, data).await,
+        "withdraw.list" => withdraw::list(platform, user, data),
         "follow.add" => follow::add(platform, user, data).await,
         "follow.remove" => follow::remove(platform, user, data).await,
         "follow.list" => follow::list(platform, user, data),

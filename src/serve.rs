@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix_web::App;
 use actix_web::dev::ServerHandle;
 use actix_web::web::ServiceConfig;
-use actors::{Actors, House};
+use actors::{Actors, House, Terms};
 use anyhow::{Context, Result, bail};
 use gateway::Gateway;
 use gateway::ws::Front;
@@ -20,12 +20,15 @@ use projections::{FjallStore, Runner, RunnerThread, UtcOffset, ViewsHandle};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
+use crate::admin::Desk;
 use crate::backend::LivehouseBackend;
 use crate::big_gifts::BigGifts;
-use crate::config::Config;
+use crate::catalogue;
+use crate::config::{Config, PayoutsProvider};
 use crate::feed::{Broadcaster, Feed};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Dev, ReadyLag};
+use crate::payouts::{self, HttpProvider, PayoutProvider, Sandbox};
 use crate::platform::Platform;
 use crate::pulse;
 use crate::sessions::Sessions;
@@ -56,6 +59,8 @@ pub struct Server {
     views: RunnerThread,
     broadcast: JoinHandle<()>,
     pulse: AbortHandle,
+    /// Pays out, if somebody pays.
+    payouts: Option<AbortHandle>,
     /// Follows the file of blocked words, if there is one.
     words: Option<AbortHandle>,
     /// Follows the files of the certificate, if there is one.
@@ -93,7 +98,7 @@ impl Server {
             Some((certificate, key)) => Some(Certificates::load(certificate, key)?),
             None => None,
         };
-        let catalogue = Arc::new(config.catalogue()?);
+        let provider = payout_provider(config)?;
         let words = config.blocked_words.as_deref().map(WordsFile::open).transpose()?;
         let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
         let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
@@ -104,14 +109,25 @@ impl Server {
         let boards = broadcaster.changed_boards();
         let (views, runner) = follow(config, reader.clone(), broadcaster).await?;
         let clock = House::system_clock();
-        let house = House::new(reader.clone(), journal.clone(), catalogue.clone(), clock.clone());
+        let terms = Terms {
+            // The catalogue's actor says what is on offer, see below.
+            catalogue: Arc::default(),
+            payouts: config.payouts.terms(),
+        };
+        let house = House::new(reader.clone(), journal.clone(), terms, clock.clone());
         let actors = Actors::start(house, &actors_config(config)?);
+        catalogue::open(&actors, &*reader, &config.gifts).await?;
+        let desk = Desk::new(
+            &config.admin,
+            config.gateway.gateway()?.trusted_proxies,
+            clock.clone(),
+        )?;
 
         let watched = journal.clone();
         let failed = Arc::new(move || watched.poisoned().map(journal::Error::Poisoned));
         let parts = (
             actors.clone(),
-            catalogue,
+            config.payouts.terms(),
             Feed::new(reader.clone()),
             reader.id(),
             views,
@@ -121,6 +137,10 @@ impl Server {
         let platform = Arc::new(Platform::new(parts, failed));
         let pulse = pulse::run(platform.clone(), hub.clone(), boards, big_gifts);
         let pulse = tokio::spawn(pulse).abort_handle();
+        let payouts = provider.map(|provider| {
+            let patience = Duration::from_secs(config.payouts.patience_seconds);
+            tokio::spawn(payouts::run(platform.clone(), provider, patience)).abort_handle()
+        });
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);
         let backend = LivehouseBackend::new(platform.clone(), verifier, sessions, hub.clone());
@@ -129,9 +149,10 @@ impl Server {
         let ready = ReadyLag {
             records_max: config.ready_lag_records_max,
         };
-        let shown = platform.clone();
+        let (shown, desk) = (platform.clone(), desk.map(Arc::new));
         let app = move |app: &mut ServiceConfig| {
-            http::configure(app, shown.clone(), ready, metrics.clone(), dev.clone());
+            let (metrics, desk) = (metrics.clone(), desk.clone());
+            http::configure(app, shown.clone(), ready, metrics, desk, dev.clone());
         };
         let (address, server) = listen(config, gateway.clone(), certificates.as_ref(), app)?;
         Ok(Self {
@@ -146,6 +167,7 @@ impl Server {
             views: runner,
             broadcast,
             pulse,
+            payouts,
             certificates: certificates.map(|files| tokio::spawn(files.follow()).abort_handle()),
             stop_spread: Duration::from_millis(config.stop_spread_ms),
             words: words.map(|file| tokio::spawn(file.follow()).abort_handle()),
@@ -200,6 +222,8 @@ impl Server {
         self.web.stop(true).await;
         self.web_task.await.context("the web server ended badly")??;
         self.pulse.abort();
+        // What is under way at the provider is asked for at the next start.
+        self.payouts.inspect(AbortHandle::abort);
         self.words.inspect(AbortHandle::abort);
         self.certificates.inspect(AbortHandle::abort);
         self.platform.likes.journal(&self.platform.actors).await;
@@ -214,6 +238,19 @@ impl Server {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// Whoever pays out, if anybody does.
+fn payout_provider(config: &Config) -> Result<Option<Arc<dyn PayoutProvider>>> {
+    Ok(match config.payouts.provider {
+        PayoutsProvider::None => None,
+        PayoutsProvider::Sandbox => Some(Arc::new(Sandbox::default())),
+        PayoutsProvider::Http => {
+            let (url, secret) = config.payouts.http()?;
+            let patience = Duration::from_secs(config.payouts.patience_seconds);
+            Some(Arc::new(HttpProvider::new(url, secret, patience)?))
+        }
+    })
 }
 
 /// Systems start a process with few open files; beyond them nobody could come in, and nothing would say why.

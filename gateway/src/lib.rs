@@ -41,6 +41,7 @@ pub use backend::{
     Subscribe,
 };
 pub use config::Config;
+pub use door::client_address;
 pub use error::{Disconnect, Error, Refusal, Unsubscribe};
 pub use gateway::Gateway;
 pub use hub::{Hub, PublishError};

@@ -2,13 +2,14 @@
 //! records are being caught up.
 
 use domain::event::{ChatSent, ComboEnded, GiftSent};
+use domain::streamer::WithdrawalState;
 use domain::{Event, RoomId, UserId};
 use journal::{Position, RecordRef};
 
 use crate::fact::position;
 use crate::ledger::Balance;
 use crate::publication::{self, Moment};
-use crate::views::Board;
+use crate::views::{Board, Withdrawal};
 
 /// A record that everybody in a room is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +83,44 @@ impl BalanceChange {
     }
 }
 
+/// One step of a withdrawal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithdrawalChange {
+    /// Whose it is.
+    pub user: UserId,
+    /// The event's position.
+    pub position: Position,
+    /// Its server time, unix ms.
+    pub at_ms: i64,
+    /// Where the withdrawal stood after it.
+    pub state: WithdrawalState,
+    /// How many of staff had approved.
+    pub approvals: u8,
+    /// The withdrawal as it is at the end of the commit: what never changes of it, and its end.
+    pub withdrawal: Withdrawal,
+}
+
+impl WithdrawalChange {
+    /// The last step of a withdrawal.
+    pub fn last(user: UserId, withdrawal: Withdrawal) -> Self {
+        Self {
+            user,
+            position: crate::position(withdrawal.changed),
+            at_ms: withdrawal.changed_at_ms,
+            state: withdrawal.state,
+            approvals: withdrawal.approvals(),
+            withdrawal,
+        }
+    }
+
+    /// Its publication, as JSON.
+    pub fn json(&self) -> String {
+        let mut out = String::with_capacity(256);
+        publication::withdrawal(self, &mut out);
+        out
+    }
+}
+
 /// What one commit changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deltas {
@@ -89,6 +128,8 @@ pub struct Deltas {
     pub shown: Vec<Shown>,
     /// Whose balance changed.
     pub balances: Vec<BalanceChange>,
+    /// What happened to withdrawals, in the order of the journal.
+    pub withdrawals: Vec<WithdrawalChange>,
     /// Boards of today whose first places changed.
     pub boards: Vec<Board>,
     /// Everything up to here is in the views now.

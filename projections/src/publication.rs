@@ -9,6 +9,7 @@ use journal::{Position, RecordRef};
 
 use crate::fact::position;
 use crate::ledger::Balance;
+use crate::deltas::WithdrawalChange;
 
 /// What a publication needs of a record besides its event.
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +138,36 @@ pub fn balance(balance: &Balance, out: &mut String) {
     number("tickets", balance.tickets, out);
     number("held", balance.held, out);
     number("debt", balance.debt, out);
+    out.push('}');
+}
+
+/// Writes a `withdrawal` publication, as JSON.
+pub fn withdrawal(change: &WithdrawalChange, out: &mut String) {
+    let moment = Moment {
+        position: change.position,
+        at_ms: change.at_ms,
+        key: "",
+    };
+    let withdrawal = &change.withdrawal;
+    begin("withdrawal", &moment, out);
+    text("withdrawal", withdrawal.withdrawal.as_str(), out);
+    text("state", change.state.word(), out);
+    number("tickets", withdrawal.tickets, out);
+    number("fee", withdrawal.fee, out);
+    number("pays", withdrawal.pays, out);
+    text("currency", withdrawal.currency.as_str(), out);
+    number("approvals", change.approvals.into(), out);
+    number("approvals_needed", withdrawal.approvals_needed.into(), out);
+    if change.state.is_over() {
+        for (name, value) in [
+            ("reason", &withdrawal.reason),
+            ("reference", &withdrawal.reference),
+        ] {
+            if let Some(value) = value {
+                text(name, value, out);
+            }
+        }
+    }
     out.push('}');
 }
 

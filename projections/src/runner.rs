@@ -308,6 +308,7 @@ impl Runner {
         {
             let mut views = self.shared.views.write();
             let changed = views.balances.changed().to_vec();
+            let steps = views.withdrawals.take_steps(self.silent_upto);
             self.fold.gather(&mut views)?;
             // Orders are only kept up while somebody may ask for them.
             if pending.loud || pending.last >= self.silent_upto {
@@ -315,6 +316,7 @@ impl Runner {
                 let boards = views.boards.take_changed();
                 if pending.loud {
                     tell(&views, &changed, &boards, &mut deltas)?;
+                    deltas.withdrawals = views.told_steps(steps)?;
                 }
             }
         }

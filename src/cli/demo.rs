@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::admin::{Role, password};
 use crate::cli::Listen;
-use crate::config::{ANY_ORIGIN, Config, LogConfig, Secret};
+use crate::config::{ANY_ORIGIN, Config, LogConfig, PayoutsProvider, Secret, StaffConfig};
 use crate::crowd::{Crowd, Plan, Script};
 use crate::http::Dev;
 use crate::serve::{Server, Signals};
@@ -20,6 +21,12 @@ const TALLY_EVERY: Duration = Duration::from_secs(10);
 const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 /// Holds the secret that tokens are signed with, in the data directory.
 const SECRET_FILE: &str = "demo-token-secret";
+/// Holds the password of the demo's staff, likewise.
+const PASSWORD_FILE: &str = "demo-staff-password";
+/// Who of staff a demo has: two, because large withdrawals need two.
+const STAFF: [&str; 2] = ["kim", "lee"];
+/// A demo's payout provider that takes longer is asked what became of it.
+const PAYOUT_PATIENCE_SECONDS: u64 = 2;
 
 /// Run a server with a simulated crowd on loopback, to look at and to develop against.
 ///
@@ -70,24 +77,46 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     config.gateway.allowed_origins = vec![ANY_ORIGIN.into()];
     // Anybody is anybody here, as often as they like.
     config.gateway.sessions_per_user = config.gateway.connections_max;
-    config.token.secret = Some(kept_secret(&config.data)?);
+    config.token.secret = Some(kept_secret(&config.data, SECRET_FILE, Secret::RANDOM_BYTES)?);
+    config.payouts.provider = PayoutsProvider::Sandbox;
+    config.payouts.patience_seconds = PAYOUT_PATIENCE_SECONDS;
+    let password = kept_secret(&config.data, PASSWORD_FILE, password::PASSWORD_CHARS_MIN)?;
+    config.admin.staff = staff(&password)?;
+    eprintln!(
+        "Staff of this demo: {}, password {}",
+        STAFF.join(" and "),
+        password.reveal()
+    );
     actix_web::rt::System::new().block_on(demo(&config, args))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The secret stays with the data: a client that was connected before a restart comes back with the token it has.
-fn kept_secret(data: &Path) -> Result<Secret> {
-    let path = data.join(SECRET_FILE);
+fn kept_secret(data: &Path, file: &str, length: usize) -> Result<Secret> {
+    let path = data.join(file);
     if let Ok(kept) = fs::read_to_string(&path)
-        && kept.len() == Secret::RANDOM_BYTES
+        && kept.len() == length
     {
         return Ok(Secret::new(kept));
     }
-    let secret = Secret::random();
+    let secret = Secret::new(&Secret::random().reveal()[..length]);
     fs::create_dir_all(data)
         .and_then(|()| fs::write(&path, secret.reveal()))
         .with_context(|| format!("{} cannot be written", path.display()))?;
     Ok(secret)
+}
+
+/// Everybody of a demo's staff may do everything.
+fn staff(password: &Secret) -> Result<Vec<StaffConfig>> {
+    let hash = password::hash(password.reveal())?;
+    let one = |name: &str| {
+        Ok(StaffConfig {
+            name: name.parse().context("a name of staff")?,
+            roles: vec![Role::Finance, Role::Catalogue],
+            password_hash: Secret::new(hash.clone()),
+        })
+    };
+    STAFF.into_iter().map(one).collect()
 }
 
 async fn demo(config: &Config, args: &Args) -> Result<()> {

@@ -8,6 +8,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use actors::Actors;
 use domain::Rejection;
+use domain::streamer::WithdrawalState;
 use gateway::Hub;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
@@ -17,6 +18,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use crate::payouts::withdrawals_stopped;
 use crate::platform::Platform;
 
 /// Everything that is measured, under names that begin with `livehouse_`.
@@ -68,6 +70,7 @@ impl Collector for Parts {
         self.gateway(&mut page)?;
         self.rooms(&mut page)?;
         self.actors(&mut page)?;
+        self.withdrawals(&mut page)?;
         self.views(&mut page)
     }
 }
@@ -249,6 +252,46 @@ impl Parts {
             "Actors in memory, by kind",
             "kind",
             &kinds.map(|(kind, n)| (kind, n as u64)),
+        )
+    }
+
+    fn withdrawals(&self, page: &mut Page<'_>) -> fmt::Result {
+        let (open, oldest_since_ms) = {
+            let views = self.platform.views();
+            let view = views.withdrawals();
+            let open = WithdrawalState::ALL.into_iter().filter(|state| !state.is_over());
+            let open: Vec<_> = open
+                .map(|state| (state.word(), view.count(state) as u64))
+                .collect();
+            (open, view.oldest_since_ms())
+        };
+        page.gauges(
+            "withdrawals_open",
+            "Withdrawals under way, by state",
+            "state",
+            &open,
+        )?;
+        let age_ms = oldest_since_ms.map_or(0, |since| self.platform.now_ms().saturating_sub(since));
+        page.gauge(
+            "withdrawals_oldest_seconds",
+            "Age of the oldest withdrawal under way",
+            u64::try_from(age_ms / 1_000).unwrap_or(0),
+        )?;
+        let stats = &self.platform.payout_stats;
+        page.gauge(
+            "payouts_unknown",
+            "Payouts of which nobody knows what became of them: their provider is asked again",
+            stats.unknown.load(Ordering::Relaxed),
+        )?;
+        page.counter(
+            "payout_contradictions",
+            "Times that a payout provider said the opposite of what it had said before: look into the log",
+            stats.contradictions.load(Ordering::Relaxed),
+        )?;
+        page.gauge(
+            "withdrawals_stopped",
+            "1 while nothing may be withdrawn because the books do not add up",
+            u64::from(withdrawals_stopped(&self.platform)),
         )
     }
 

@@ -15,8 +15,9 @@ pub(super) fn catalog(platform: &Platform) -> Outcome {
     struct Catalog<'a> {
         gifts: Vec<&'a Gift>,
     }
+    let offer = platform.actors.offer();
     json(&Catalog {
-        gifts: platform.catalogue.by_price(),
+        gifts: offer.by_price(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-pub(super) use actors::Request;
+pub(crate) use actors::Request;
 use compact_str::CompactString;
 use domain::ids::IdError;
 use domain::{CommandId, Rejection, UserId};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::rpc::Failure;
 
 /// Reads a method's data; no data at all is read as `{}`.
-pub(super) fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Failure> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(data: &'a [u8]) -> Result<T, Failure> {
     let data = if data.is_empty() { b"{}" } else { data };
     serde_json::from_slice(data).map_err(|error| Failure::BadRequest(describe(&error)))
 }
@@ -28,38 +28,58 @@ fn describe(error: &serde_json::Error) -> String {
 
 /// The data of a method that changes something: the idempotency key beside the method's own fields.
 #[derive(Deserialize)]
-pub(super) struct Keyed<T> {
+pub(crate) struct Keyed<T> {
     command_id: String,
     #[serde(flatten)]
-    pub(super) body: T,
+    pub(crate) body: T,
 }
 
 /// A command before it goes to an actor: its id, and a digest of everything else, so that a reused id is seen.
 #[derive(Debug)]
-pub(super) struct Command<T> {
+pub(crate) struct Command<T> {
     id: CommandId,
     request_hash: u64,
-    pub(super) body: T,
+    pub(crate) body: T,
 }
 
 impl<T> Command<T> {
+    /// A name for what the command makes, such as an order: the same for every repetition, and nobody else's.
+    pub(crate) fn derived_id<I: FromStr<Err = IdError>>(&self, kind: &str, user: &UserId) -> I {
+        let mut hasher = blake3::Hasher::new();
+        for part in [kind, user.as_str()] {
+            hasher.update(part.as_bytes());
+            hasher.update(b"\0");
+        }
+        hasher.update(self.id.as_str().as_bytes());
+        let hex: String = hasher.finalize().as_bytes()[..16]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        hex.parse().expect("hexadecimal digits are an id")
+    }
+
     /// What the actor is told of who asks.
-    pub(super) fn request(&self, user: &UserId) -> Request {
+    pub(crate) fn request(&self, user: &UserId) -> Request {
+        self.request_of(user.as_str())
+    }
+
+    /// The same for one who is no user, such as one of staff.
+    pub(crate) fn request_of(&self, actor: &str) -> Request {
         Request {
             command_id: Some(self.id.clone()),
             request_hash: self.request_hash,
-            actor: CompactString::new(user.as_str()),
+            actor: CompactString::new(actor),
         }
     }
 }
 
 /// Reads an id of a user, room, gift or combo.
-pub(super) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Failure> {
+pub(crate) fn id<T: FromStr<Err = IdError>>(text: &str) -> Result<T, Failure> {
     text.parse().map_err(|_| Rejection::BadId.into())
 }
 
 /// Reads the data of a method that changes something.
-pub(super) fn parse_command<T: DeserializeOwned + Serialize>(
+pub(crate) fn parse_command<T: DeserializeOwned + Serialize>(
     method: &str,
     data: &[u8],
 ) -> Result<Command<T>, Failure> {
@@ -86,8 +106,8 @@ fn digest(method: &str, body: &impl Serialize) -> u64 {
 /// A page of a list: where to go on, and how much.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Page {
-    pub(super) cursor: Option<String>,
+pub(crate) struct Page {
+    pub(crate) cursor: Option<String>,
     limit: Option<u32>,
 }
 
@@ -95,8 +115,13 @@ const PAGE_LIMIT_DEFAULT: u32 = 20;
 const PAGE_LIMIT_MAX: u32 = 100;
 
 impl Page {
+    /// A page that was asked for in another way than in a method's data.
+    pub(crate) fn new(cursor: Option<String>, limit: Option<u32>) -> Self {
+        Self { cursor, limit }
+    }
+
     /// How many entries are wanted: 1 to 100, default 20.
-    pub(super) fn limit(&self) -> Result<usize, Failure> {
+    pub(crate) fn limit(&self) -> Result<usize, Failure> {
         let limit = self.limit.unwrap_or(PAGE_LIMIT_DEFAULT);
         if !(1..=PAGE_LIMIT_MAX).contains(&limit) {
             return Err(Rejection::BadLimit.into());

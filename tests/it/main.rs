@@ -3,7 +3,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod admin;
 mod client;
+mod console;
 mod crowd;
 mod directories;
 mod events_doc;
@@ -16,3 +18,4 @@ mod tidy;
 mod tls;
 mod verbs;
 mod wire;
+mod withdraw;

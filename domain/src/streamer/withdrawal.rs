@@ -99,6 +99,16 @@ pub enum WithdrawalState {
 }
 
 impl WithdrawalState {
+    /// Every state, in the order in which a withdrawal goes through them.
+    pub const ALL: [Self; 6] = [
+        Self::Requested,
+        Self::Approved,
+        Self::Submitted,
+        Self::Paid,
+        Self::Rejected,
+        Self::Failed,
+    ];
+
     /// Where the withdrawal of an event stands after it; none for an event of something else.
     pub fn after(event: &Event) -> Option<Self> {
         Some(match event {

@@ -26,7 +26,7 @@ impl Network {
 
 /// Who connects: the last address of the way that is no trusted proxy. `None` = nobody knows, or a trusted proxy itself.
 /// `forwarded` are the values of `X-Forwarded-For`, in the order of the request.
-pub(crate) fn client<'a>(
+pub fn client<'a>(
     peer: IpAddr,
     forwarded: impl Iterator<Item = &'a str>,
     trusted: &[IpNet],

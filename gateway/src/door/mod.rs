@@ -16,6 +16,7 @@ use crate::peer::lock;
 use crate::stats::Stats;
 
 pub(crate) use address::Network;
+pub use address::client as client_address;
 use address::{Addresses, Excess, Share};
 pub(crate) use budget::{Budget, Verdict};
 pub(crate) use http::Refused;

@@ -86,6 +86,7 @@ impl Auditor {
         self.ledger.take(&Fact {
             place: at,
             at_ms: record.recorded_at_ms,
+            key: record.key,
             who,
             whom,
             event,

@@ -47,6 +47,7 @@ impl Told {
         self.ledger.take(&Fact {
             place: self.place,
             at_ms: 5,
+            key: "",
             who,
             whom,
             event: &event,

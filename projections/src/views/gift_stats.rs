@@ -200,6 +200,7 @@ mod tests {
         view.apply(&Fact {
             place: 1,
             at_ms: 0,
+            key: "",
             who: 1,
             whom: room,
             event: &event,

@@ -11,6 +11,7 @@ mod order;
 mod orders;
 mod recent_chats;
 mod settings;
+mod withdrawals;
 
 pub use crate::ledger::{Balance, Ledger, Sums};
 pub use answer::{
@@ -26,6 +27,7 @@ pub use live_rooms::{LiveRooms, LiveSession};
 pub use orders::{OrderEntry, OrderState, OrdersView, UnmatchedPayment};
 pub use recent_chats::RecentChats;
 pub use settings::{RoomSettings, Settings};
+pub use withdrawals::{Filed, Withdrawal, WithdrawalsView};
 
 use std::cmp::Reverse;
 use std::sync::Arc;
@@ -46,7 +48,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 11] = [
     Ledger::NAME,
     FollowersView::NAME,
     BoardView::NAME,
@@ -57,6 +59,7 @@ pub const ALL: [&str; 10] = [
     RunningCombos::NAME,
     OrdersView::NAME,
     GiftStats::NAME,
+    WithdrawalsView::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -72,6 +75,7 @@ pub struct Views {
     pub(crate) running_combos: RunningCombos,
     pub(crate) orders: OrdersView,
     pub(crate) gift_stats: GiftStats,
+    pub(crate) withdrawals: WithdrawalsView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -91,6 +95,7 @@ impl Views {
             running_combos: RunningCombos::default(),
             orders: OrdersView::default(),
             gift_stats: GiftStats::default(),
+            withdrawals: WithdrawalsView::default(),
             store,
             spaces: Default::default(),
         }
@@ -108,6 +113,7 @@ impl Views {
             RoomSettings::NAME => self.room_settings = other.room_settings,
             RunningCombos::NAME => self.running_combos = other.running_combos,
             OrdersView::NAME => self.orders = other.orders,
+            WithdrawalsView::NAME => self.withdrawals = other.withdrawals,
             _ => self.gift_stats = other.gift_stats,
         }
     }
@@ -125,6 +131,7 @@ impl Views {
             &mut self.running_combos,
             &mut self.orders,
             &mut self.gift_stats,
+            &mut self.withdrawals,
         ]
     }
 
@@ -140,6 +147,7 @@ impl Views {
             &self.running_combos,
             &self.orders,
             &self.gift_stats,
+            &self.withdrawals,
         ]
     }
 

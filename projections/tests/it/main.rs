@@ -7,3 +7,4 @@ mod orders;
 mod properties;
 mod rebuilding;
 mod support;
+mod withdrawals;

@@ -117,6 +117,7 @@ fn every_view_that_is_spoiled_is_rebuilt_when_it_is_opened() {
         append(&journal, room_stream("bob"), order("cat", 7));
         append(&journal, viewer("ann"), combo_gift("bob", 3));
         crate::orders::payment(&journal, "1", crate::orders::received("1", "nowhere"));
+        append(&journal, streamer("bob"), crate::withdrawals::requested("w1"));
         drop(folded(journal.clone(), &store));
         assert!(spoil(&*store, view, |_, value| Some(value[..value.len() - 1].to_vec())) > 0);
         let runner = folded(journal.clone(), &store);

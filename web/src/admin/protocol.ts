@@ -26,7 +26,12 @@ export interface AuditState {
   ok: boolean; position: number; /** The first break, where there is one. */ broken?: Break | null; breaks?: Break[];
   events?: number; lag?: number; withdrawals_stopped?: boolean;
 }
-export interface Break { position: number; invariant?: string; account?: string; message?: string }
+export interface Break {
+  /** 0 where it is about no record. */ position: number;
+  /** The number of the promise that is broken (docs/ledger.md). */ invariant: number;
+  /** The promise in words. */ words?: string;
+  /** The numbers that do not fit. */ what: string;
+}
 
 export interface Corrected { position: number; coins?: number; tickets?: number; debt?: number }
 export interface Listed { gifts: Gift[] }
