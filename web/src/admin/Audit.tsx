@@ -8,9 +8,8 @@ import { auditWords, firstBreak } from "./words";
 
 const COLUMNS: readonly Column<Break>[] = [
   { head: "Position", draw: ({ position }) => <b>{exact(position)}</b>, number: true },
-  { head: "Invariant", draw: ({ invariant }) => invariant ?? "" },
-  { head: "Account", draw: ({ account }) => account ?? "" },
-  { head: "What does not fit", draw: ({ message }) => message ?? "", wide: true, title: ({ message }) => message ?? "" },
+  { head: "Promise", draw: ({ invariant, words }) => `${invariant}${words ? `: ${words}` : ""}`, title: ({ words }) => words ?? "" },
+  { head: "What does not fit", draw: ({ what }) => what, wide: true, title: ({ what }) => what },
 ];
 
 export function Audit({ console }: { console: Console }) {

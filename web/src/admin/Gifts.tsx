@@ -36,7 +36,7 @@ export function Gifts({ api }: { api: Api }) {
     ) },
   ];
   return (
-    <>
+    <div class="narrow">
       <div class="bar">
         <button class="main" type="button" onClick={() => setDeed({ what: "add" })}>Add a gift</button>
         <p class="said" role="status">{said}</p>
@@ -57,7 +57,7 @@ export function Gifts({ api }: { api: Api }) {
         <Act title={`Delist ${deed.gift.name}`} confirm="Delist" grave facts={[["Id", <code>{deed.gift.id}</code>], ["Price", `${exact(deed.gift.coins)} coins`], ["Effect", "nobody can send it any more; what was sent stays"]]}
           send={(id) => api.change("DELETE", `/gifts/${encodeURIComponent(deed.gift.id)}`, { command_id: id })} done={() => done(`${deed.gift.name} is off offer.`)} close={() => setDeed(undefined)} />
       )}
-    </>
+    </div>
   );
 }
 

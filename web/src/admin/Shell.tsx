@@ -24,10 +24,6 @@ export function Shell({ console, staff }: { console: Console; staff: Staff }) {
     history.replaceState(null, "", `#${section}`);
   }, [section]);
   useEffect(() => {
-    const asked = SECTIONS.find((known) => `#${known}` === location.hash);
-    if (asked) console.show(asked);
-  }, []);
-  useEffect(() => {
     const press = (event: KeyboardEvent) => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
       const chosen = SECTIONS[Number(event.key) - 1];

@@ -77,7 +77,7 @@ function columnsOf(state: WithdrawalState, staff: Staff, start: (what: Deed["wha
     { head: "Fee", draw: ({ fee }) => exact(fee), number: true },
     { head: "Pays", draw: ({ pays, currency }) => <b>{money(pays, currency, "code")}</b>, number: true },
     { head: "Account", draw: ({ account }) => account, title: ({ account }) => account, wide: true },
-    { head: "Approvals", draw: (row) => <span class="approvals" data-testid="approvals">{approvalWords(row)}</span>, title: ({ approved_by }) => (approved_by?.length ? `By ${approved_by.join(", ")}` : "Nobody yet") },
+    { head: "Approvals", draw: (row) => <span class="approvals" data-testid="approvals">{approvalWords(row)}</span>, title: ({ approved_by }) => (approved_by.length ? `By ${approved_by.join(", ")}` : "Nobody yet") },
     over
       ? { head: state === "paid" ? "Reference" : "Reason", draw: ({ reference, reason }) => reference ?? reason ?? "", title: ({ reference, reason }) => reference ?? reason ?? "", wide: true }
       : { head: "", draw: (row) => <RowActions row={row} staff={staff} start={start} /> },
@@ -99,12 +99,12 @@ function DeedAct({ api, deed: { what, withdrawal: row }, close, done }: { api: A
   const facts = [
     ["User", <b>{row.user}</b>], ["Pays", <b>{money(row.pays, row.currency, "code")}</b>], ["Account", row.account],
     ["Tickets", `${exact(row.tickets)}, of which fee ${exact(row.fee)}`],
-    ["Approvals", `${approvalWords(row)}${row.approved_by?.length ? `, by ${row.approved_by.join(", ")}` : ""}`],
+    ["Approvals", `${approvalWords(row)}${row.approved_by.length ? `, by ${row.approved_by.join(", ")}` : ""}`],
     ["Requested", `${moment(row.since)} (${age(row.since, Date.now())} ago)`],
   ] as const;
   const path = `/withdrawals/${encodeURIComponent(row.user)}/${encodeURIComponent(row.withdrawal)}`;
   if (what === "approve") {
-    const last = row.approvals + 1 >= row.approvals_needed;
+    const last = row.approved_by.length + 1 >= row.approvals_needed;
     return (
       <Act title={last ? "Approve and pay out" : "Approve"} facts={facts} confirm={last ? `Approve, pay ${money(row.pays, row.currency, "code")}` : "Approve"}
         send={(id) => api.change("POST", `${path}/approve`, { command_id: id })} close={close}

@@ -1,7 +1,10 @@
 // One request to the server, as whoever is logged in. Two things may go wrong, and they are not the same: the server said no
 // (`Denied`), or nobody knows whether it heard (`Unreached`).
 
-/** The server's no, with its number: from 400 a refusal of the business (docs/protocol.md), else the HTTP status. */
+/**
+ * The server's no, with its number: from 400 a refusal of the business (docs/protocol.md), unless it is the HTTP status itself;
+ * below, one of the interface.
+ */
 export class Denied extends Error {
   constructor(readonly status: number, readonly code: number, message: string) {
     super(message);
@@ -20,7 +23,7 @@ const BASE = "/admin/api";
 const ANSWER_MS_MAX = 15_000;
 const UNAUTHORIZED = 401;
 /** The server cannot say yet whether it did it. */
-const NO_WORD: readonly number[] = [429, 500, 502, 503, 504];
+const NO_WORD: readonly number[] = [500, 502, 503, 504];
 
 export class Api {
   constructor(

@@ -10,8 +10,8 @@ export interface LoginAnswer { token: string; name?: string; roles: string[]; ex
 
 export interface FiledWithdrawal {
   user: string; withdrawal: string; tickets: number; fee: number; /** In minor units. */ pays: number; currency: string; account: string;
-  state: WithdrawalState; approvals: number; approvals_needed: number; approved_by?: string[]; rejected_by?: string | null;
-  /** Unix ms. */ since: number; changed: number; reason?: string; reference?: string; provider?: string | null;
+  state: WithdrawalState; approvals_needed: number; approved_by: string[]; rejected_by?: string;
+  /** Unix ms. */ since: number; /** Unix ms. */ changed: number; reason?: string; reference?: string; provider?: string;
 }
 
 /** Money that came for no order it fits. */
@@ -26,7 +26,12 @@ export interface AuditState {
   ok: boolean; position: number; /** The first break, where there is one. */ broken?: Break | null; breaks?: Break[];
   events?: number; lag?: number; withdrawals_stopped?: boolean;
 }
-export interface Break { position: number; invariant?: string; account?: string; message?: string }
+export interface Break {
+  /** 0 where it is about no record. */ position: number;
+  /** The number of the promise that is broken (docs/ledger.md). */ invariant: number;
+  /** The promise in words. */ words?: string;
+  /** The numbers that do not fit. */ what: string;
+}
 
 export interface Corrected { position: number; coins?: number; tickets?: number; debt?: number }
 export interface Listed { gifts: Gift[] }

@@ -41,7 +41,7 @@ const STATUS: Record<number, string> = {
 
 /** A refusal as one sentence that says what to do next. */
 export function refusalWords({ status, code, message }: Pick<Denied, "status" | "code" | "message">): string {
-  const known = code === status ? STATUS[status] ?? WORDS[code] : WORDS[code];
+  const known = code < 400 || code === status ? STATUS[status] ?? WORDS[code] : WORDS[code];
   if (known) return known;
   return message ? `${message.charAt(0).toUpperCase()}${message.slice(1)}.` : "The server refused that.";
 }
@@ -64,7 +64,7 @@ export interface Powers { approve: boolean; reject: boolean; why?: string }
 export function powersOver(withdrawal: FiledWithdrawal, staff: string): Powers {
   switch (withdrawal.state) {
     case "requested":
-      return withdrawal.approved_by?.includes(staff)
+      return withdrawal.approved_by.includes(staff)
         ? { approve: false, reject: true, why: "You have approved this; somebody else has to." }
         : { approve: true, reject: true };
     case "approved": return { approve: false, reject: true, why: "Approved: about to be paid out." };
@@ -74,7 +74,7 @@ export function powersOver(withdrawal: FiledWithdrawal, staff: string): Powers {
 }
 
 /** Approvals so far, of how many. */
-export const approvalWords = ({ approvals, approvals_needed }: FiledWithdrawal): string => `${approvals} of ${approvals_needed}`;
+export const approvalWords = ({ approved_by, approvals_needed }: FiledWithdrawal): string => `${approved_by.length} of ${approvals_needed}`;
 
 /** The standing audit in one line. */
 export function auditWords(audit: AuditState): string {

@@ -51,6 +51,27 @@ test("a_login_that_no_longer_counts_is_forgotten_and_said", async () => {
   assert.deepEqual([api.isLoggedIn, ended()], [false, 1]);
 });
 
+test("a_login_that_is_missing_is_told_apart_from_a_role_that_is", async () => {
+  const { api, answers, store, ended } = setUp();
+  store.setItem("livehouse.admin.token", "t");
+  answers.push(json({ code: 103, message: "you lack the role finance" }, 403), json({ code: 101, message: "log in first" }, 401));
+  const forbidden = await api.read("/withdrawals").catch((cause: unknown) => cause);
+  assert.ok(forbidden instanceof Denied);
+  assert.match(refusalWords(forbidden), /role/);
+  assert.deepEqual([api.isLoggedIn, ended()], [true, 0]);
+  await assert.rejects(api.read("/me"), Denied);
+  assert.deepEqual([api.isLoggedIn, ended()], [false, 1]);
+});
+
+test("a_stop_of_withdrawals_and_too_many_logins_are_refusals_and_not_a_lost_answer", async () => {
+  const { api, answers } = setUp();
+  answers.push(json({ code: 517, message: "stopped" }, 503), json({ code: 111, message: "too many" }, 429));
+  await assert.rejects(api.change("POST", "/x", { command_id: "c" }), (cause) => cause instanceof Denied && cause.code === 517);
+  const slowed = await api.login("kim", "x").catch((cause: unknown) => cause);
+  assert.ok(slowed instanceof Denied);
+  assert.equal(refusalWords(slowed), "Too many tries. Wait a minute.");
+});
+
 test("a_reused_command_is_no_ended_login", async () => {
   const { api, answers, store, ended } = setUp();
   store.setItem("livehouse.admin.token", "t");
@@ -133,7 +154,7 @@ test("a_table_that_cannot_be_read_keeps_what_it_showed_and_says_so", async () =>
 });
 
 const WAITING: FiledWithdrawal = {
-  user: "star", withdrawal: "w", tickets: 1, fee: 0, pays: 10, currency: "CNY", account: "a", state: "requested", approvals: 1, approvals_needed: 2,
+  user: "star", withdrawal: "w", tickets: 1, fee: 0, pays: 10, currency: "CNY", account: "a", state: "requested", approvals_needed: 2,
   approved_by: ["kim"], since: 0, changed: 0,
 };
 
@@ -158,7 +179,7 @@ test("an_amount_may_have_a_sign_and_must_be_whole", () => {
 
 test("the_audit_names_the_first_position_that_does_not_add_up", () => {
   assert.equal(auditWords({ ok: true, position: 12_345 }), "The books add up at position 12,345");
-  assert.equal(auditWords({ ok: false, position: 20_000, broken: { position: 12_346 } }), "The books do not add up from position 12,346 on");
+  assert.equal(auditWords({ ok: false, position: 20_000, broken: { position: 12_346, invariant: 2, what: "-40" } }), "The books do not add up from position 12,346 on");
 });
 
 test("every_refusal_about_money_has_a_next_step_for_staff", async () => {

@@ -7,7 +7,7 @@ import { Recharge, type Bill } from "../../src/live/money/recharge";
 import { settled, TestClock, TestServer } from "./support";
 
 const PACK = { id: "small", coins: 1_000, price: 1_000, currency: "CNY" };
-const BILL: Bill = { order: "o1", coins: 1_000, price: 1_000, currency: "CNY", url: "/dev/pay?order=o1" };
+const BILL: Bill = { order: "o1", coins: 1_000, price: 1_000, currency: "CNY", url: "/dev/pay?order=o1", position: 1 };
 
 function setUp() {
   const clock = new TestClock();
@@ -58,6 +58,7 @@ test("a_refused_order_leads_nowhere", async () => {
 test("the_return_credits_nothing_until_the_server_says_that_the_payment_came", async () => {
   const { clock, server, recharge, orders, kept } = setUp();
   recharge.returned(BILL);
+  assert.equal(server.nth(0).data.min_position, 1, "a list that does not know the order yet says nothing about it");
   await orders("created");
   assert.equal(recharge.awaited.value?.state, "waiting");
   await clock.pass(PAYMENT_ASK_MS);

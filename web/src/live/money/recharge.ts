@@ -5,14 +5,20 @@ import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals
 import type { Cancel } from "../clock";
 import { PAYMENT_ASK_MS, PAYMENT_WAIT_MS_MAX } from "../limits";
 import type { Refusal } from "../outbox";
-import type { OrderAnswer, Pack, RechargeOrder } from "../protocol";
+import type { OrderAnswer, Pack, Position, RechargeOrder } from "../protocol";
 import type { Session } from "../session";
 
 /** What the recharge needs of the session. */
 export type Host = Pick<Session, "user" | "clock" | "outbox" | "query" | "refused">;
 
 /** An order that the user is about to pay, or comes back from. What a link alone does not tell is undefined. */
-export interface Bill { order: string; coins?: number; price?: number; currency?: string; /** Where to pay. */ url?: string }
+export interface Bill {
+  order: string; coins?: number; price?: number; currency?: string;
+  /** Where to pay. */
+  url?: string;
+  /** Where the order stands: a list that has not come so far does not know it yet. */
+  position?: Position;
+}
 
 /** What has become of the order that the user went to pay. */
 export interface Awaited {
@@ -76,8 +82,8 @@ export class Recharge {
       this.#step.value = { at: "ordering", pack: pack.id };
     });
     try {
-      const { order, coins, price, currency, pay } = await this.session.outbox.submit<OrderAnswer>("recharge", "recharge.create", { pack: pack.id });
-      this.pay({ order, coins, price, currency, url: pay.url });
+      const { position, order, coins, price, currency, pay } = await this.session.outbox.submit<OrderAnswer>("recharge", "recharge.create", { pack: pack.id });
+      this.pay({ order, coins, price, currency, url: pay.url, position });
     } catch (cause) {
       batch(() => {
         this.#refused.value = cause as Refusal;
@@ -138,7 +144,9 @@ export class Recharge {
     if (!awaited || this.#asking || (awaited.state !== "waiting" && awaited.state !== "late")) return;
     this.#asking = true;
     this.#cancelAsk?.();
-    const answer = await this.session.query<{ orders: RechargeOrder[] }>("recharge.list", { limit: ORDERS_ASKED }).catch(() => undefined);
+    const { position } = awaited.bill;
+    const request = { limit: ORDERS_ASKED, ...(position === undefined ? {} : { min_position: position }) };
+    const answer = await this.session.query<{ orders: RechargeOrder[] }>("recharge.list", request).catch(() => undefined);
     this.#asking = false;
     const now = this.#awaited.value;
     if (!now || now.bill.order !== awaited.bill.order || !answer) return this.#askLater();
