@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use domain::{Catalogue, Gift};
+use domain::{Catalogue, Currency, Gift};
 use serde::{Deserialize, Serialize};
 
 mod gateway;
+mod payments;
 
 pub use gateway::{ANY_ORIGIN, GatewayConfig, TlsConfig};
+pub use payments::{Pack, PaymentsConfig, ProviderConfig};
 
 /// The file that is read from the working directory when no other is named.
 pub const DEFAULT_FILE: &str = "livehouse.toml";
@@ -68,6 +70,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("GATEWAY_SESSIONS_PER_USER", &["gateway", "sessions_per_user"]),
     ("GATEWAY_SESSIONS_POLICY", &["gateway", "sessions_policy"]),
     ("ACTORS_IDLE_SECONDS", &["actors", "idle_seconds"]),
+    ("CURRENCY", &["currency"]),
 ];
 
 /// Everything that can be set.
@@ -100,6 +103,12 @@ pub struct Config {
     pub actors: ActorsConfig,
     /// The gifts on offer.
     pub gifts: Vec<Gift>,
+    /// What packs are paid in.
+    pub currency: Currency,
+    /// What coins can be bought.
+    pub packs: Vec<Pack>,
+    /// Who takes the money.
+    pub payments: PaymentsConfig,
 }
 
 /// How connection tokens are checked.
@@ -175,6 +184,9 @@ impl Default for Config {
             tls: TlsConfig::default(),
             actors: ActorsConfig::default(),
             gifts: default_gifts(),
+            currency: Currency::cny(),
+            packs: payments::default_packs(),
+            payments: PaymentsConfig::default(),
         }
     }
 }
@@ -292,6 +304,8 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         self.catalogue()?;
+        payments::check_packs(&self.packs)?;
+        self.payments.check()?;
         if !(-720..=840).contains(&self.utc_offset_minutes) {
             bail!("utc_offset_minutes must be -720 to 840");
         }
@@ -402,6 +416,24 @@ mod tests {
             ("[tls]\ncertificate = 'cert.pem'", "tls.key"),
             ("[gateway]\nsessions_per_user = 0", "at least 1"),
             ("[token]\nsecret = 'short'", "32 bytes"),
+            ("currency = 'yuan'", "currency"),
+            ("[[packs]]\nid = 'a'\ncoins = 0\nprice = 1", "coins and price"),
+            (
+                "[[packs]]\nid = 'a'\ncoins = 1\nprice = 1\n[[packs]]\nid = 'a'\ncoins = 2\nprice = 2",
+                "packs: a is listed twice",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = []\npay_url = 'https://p/{order}'",
+                "payments.providers: p: secrets must be 1 to 8",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = ['short']\npay_url = 'https://p/{order}'",
+                "32 bytes",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = ['0123456789abcdef0123456789abcdef']\npay_url = 'https://p/'",
+                "pay_url must contain {order}",
+            ),
             (
                 "[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0",
                 "coins must be",

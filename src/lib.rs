@@ -11,6 +11,7 @@ pub mod feed;
 pub mod hot;
 pub mod http;
 pub mod likes;
+pub mod payments;
 pub mod picture;
 pub mod platform;
 pub mod progress;

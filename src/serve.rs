@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::feed::{Broadcaster, Feed};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Dev, ReadyLag};
+use crate::payments::Payments;
 use crate::platform::Platform;
 use crate::pulse;
 use crate::sessions::Sessions;
@@ -93,6 +94,7 @@ impl Server {
             None => None,
         };
         let catalogue = Arc::new(config.catalogue()?);
+        let payments = Payments::new(config)?;
         let words = config.blocked_words.as_deref().map(WordsFile::open).transpose()?;
         let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
         let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
@@ -116,7 +118,7 @@ impl Server {
             clock,
             words.as_ref().map_or_else(Words::none, WordsFile::words),
         );
-        let platform = Arc::new(Platform::new(parts, failed));
+        let platform = Arc::new(Platform::new(parts, failed).with_payments(payments));
         let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);
@@ -126,11 +128,12 @@ impl Server {
         let ready = ReadyLag {
             records_max: config.ready_lag_records_max,
         };
-        let shown = platform.clone();
+        let (shown, sandbox) = (platform.clone(), dev.as_ref().map(|dev| dev.sandbox.clone()));
         let app = move |app: &mut ServiceConfig| {
             http::configure(app, shown.clone(), ready, metrics.clone(), dev.clone());
         };
         let (address, server) = listen(config, gateway.clone(), certificates.as_ref(), app)?;
+        sandbox.inspect(|sandbox| sandbox.listens_at(address));
         Ok(Self {
             address,
             url: format!(

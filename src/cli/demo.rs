@@ -11,6 +11,7 @@ use crate::cli::Listen;
 use crate::config::{ANY_ORIGIN, Config, LogConfig, Secret};
 use crate::crowd::{Crowd, Plan, Script};
 use crate::http::Dev;
+use crate::payments::Sandbox;
 use crate::serve::{Server, Signals};
 use crate::telemetry;
 
@@ -23,8 +24,8 @@ const SECRET_FILE: &str = "demo-token-secret";
 
 /// Run a server with a simulated crowd on loopback, to look at and to develop against.
 ///
-/// It offers `GET /dev/token?user=ID` and `POST /dev/grant?user=ID&coins=N` besides the page and everything that `serve`
-/// offers. Open the address that it prints.
+/// It offers `GET /dev/token?user=ID`, `POST /dev/grant?user=ID&coins=N` and a sandbox that "takes" payments, besides the
+/// page and everything that `serve` offers. Open the address that it prints.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -71,7 +72,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     // Anybody is anybody here, as often as they like.
     config.gateway.sessions_per_user = config.gateway.connections_max;
     config.token.secret = Some(kept_secret(&config.data)?);
-    actix_web::rt::System::new().block_on(demo(&config, args))?;
+    let sandbox = Sandbox::default();
+    config.payments.providers = vec![sandbox.config()];
+    actix_web::rt::System::new().block_on(demo(&config, sandbox, args))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -90,12 +93,13 @@ fn kept_secret(data: &Path) -> Result<Secret> {
     Ok(secret)
 }
 
-async fn demo(config: &Config, args: &Args) -> Result<()> {
+async fn demo(config: &Config, sandbox: Sandbox, args: &Args) -> Result<()> {
     let signals = Signals::watch()?;
     let server = Server::start(
         config,
         Some(Dev {
             token: config.token.clone(),
+            sandbox,
         }),
     )
     .await?;

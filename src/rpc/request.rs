@@ -43,6 +43,11 @@ pub(super) struct Command<T> {
 }
 
 impl<T> Command<T> {
+    /// The idempotency key.
+    pub(super) fn id(&self) -> &CommandId {
+        &self.id
+    }
+
     /// What the actor is told of who asks.
     pub(super) fn request(&self, user: &UserId) -> Request {
         Request {
@@ -81,6 +86,16 @@ fn digest(method: &str, body: &impl Serialize) -> u64 {
     let hash = hasher.finalize();
     let bytes = hash.as_bytes().first_chunk().expect("a hash has 32 bytes");
     u64::from_le_bytes(*bytes)
+}
+
+/// The id of a thing that a command makes, in 32 hexadecimal digits: the same command of the same user makes the same
+/// thing. Stable for ever: it is the key of a stream.
+pub(super) fn derived_id(kind: &str, user: &UserId, command: &CommandId) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in [kind, "\0", user.as_str(), "\0", command.as_str()] {
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().to_hex()[..32].to_owned()
 }
 
 /// A page of a list: where to go on, and how much.
