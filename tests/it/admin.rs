@@ -198,7 +198,7 @@ async fn a_correction_is_a_record_with_its_author_and_counts_once() {
         .collect();
     let authors: Vec<_> = records
         .iter()
-        .filter_map(|record| record["actor"].as_str())
+        .filter_map(|record| record["by"].as_str())
         .collect();
     assert_eq!(authors[..2], ["admin.kim", "admin.lee"], "{out}");
 }

@@ -8,7 +8,7 @@ use journal::embedded::{Embedded, Options};
 use journal::{Append, Cause, Expected, Writer};
 use serde_json::{Value, json};
 
-use crate::client::{House, PATIENCE, Socket};
+use crate::client::{House, PATIENCE, Socket, http};
 use crate::console::{Desk, PASSWORD, Provider, served};
 use crate::operations::token;
 use crate::support::Server;
@@ -192,13 +192,26 @@ async fn whatever_the_provider_does_it_pays_once_under_one_id() {
     paid.sort();
     wanted.sort();
     assert_eq!(paid, wanted);
-    let (_, metrics) = crate::client::http("GET", &server.address, "/metrics").await;
-    for line in [
-        "livehouse_withdrawals_open{state=\"submitted\"} 0",
-        "livehouse_payouts_unknown 0",
-        "livehouse_payout_contradictions_total 0",
-    ] {
-        assert!(metrics.contains(line), "{line}\n{metrics}");
+    metrics_say(
+        &server,
+        &[
+            "livehouse_withdrawals_open{state=\"submitted\"} 0",
+            "livehouse_payouts_unknown 0",
+            "livehouse_payout_contradictions_total 0",
+        ],
+    )
+    .await;
+}
+
+/// All of these lines stand in the metrics, soon.
+async fn metrics_say(server: &Server, lines: &[&str]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let (_, metrics) = http("GET", &server.address, "/metrics").await;
+        if lines.iter().all(|line| metrics.contains(line)) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{lines:?}: {metrics}");
     }
 }
 
