@@ -1,6 +1,6 @@
 //! Withdrawals through the real server: held at once, approved by staff, paid at most once whatever the provider does.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::event::{CoinsTakenBack, TicketsAdjusted};
 use domain::{Event, StreamId};
@@ -12,6 +12,9 @@ use crate::client::{House, PATIENCE, Socket, http};
 use crate::console::{Desk, PASSWORD, Provider, served};
 use crate::operations::token;
 use crate::support::Server;
+
+/// Between two looks at one's withdrawals.
+const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// A demo where the star has so many tickets; and kim and lee of staff.
 async fn earned(tickets: u64) -> (House, Socket, Desk, Desk) {
@@ -45,7 +48,8 @@ async fn reaches(star: &mut Socket, withdrawal: &str, state: &str) -> Value {
             return found.clone();
         }
         assert!(Instant::now() < deadline, "{withdrawal} is not {state}: {listed}");
-        tokio::task::yield_now().await;
+        // Who asks faster than this is refused after a while.
+        tokio::time::sleep(ASK_EVERY).await;
     }
 }
 
