@@ -362,8 +362,9 @@ fn a_withdrawal_is_explained_from_its_request_to_its_payout() {
 
 /// Gifts and credits as settlement writes them, merged and not: every gift's position and the credit that covers it, if any.
 fn settled(books: &Written, random: &mut fastrand::Rng) -> Vec<(u64, Option<u64>)> {
-    let (mut gifts, mut waiting, mut upto): (Vec<(u64, Option<u64>)>, Vec<usize>, u64) =
-        (Vec::new(), Vec::new(), 0);
+    let mut gifts: Vec<(u64, Option<u64>)> = Vec::new();
+    let mut waiting: Vec<usize> = Vec::new();
+    let mut upto = 0;
     for number in 0..300 {
         let sent = event!(GiftSent { "room": "star", "session": 1, "gift": "rose", "count": 1, "coins": 1, "tickets": 1,
             "coins_left": 0, "combo": null });
