@@ -44,6 +44,9 @@ pub(super) struct Args {
     format: Format,
 }
 
+/// About what a line takes, in bytes; a longer one takes more writes into the buffer of all.
+const LINE_BYTES: usize = 256;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Csv,
@@ -106,33 +109,36 @@ fn of_provider(
 }
 
 /// Standard output, line by line.
-enum Lines {
-    Csv(Box<csv::Writer<std::io::Stdout>>),
-    Jsonl(BufWriter<std::io::Stdout>),
+struct Lines {
+    format: Format,
+    /// Whether the head is written.
+    begun: bool,
+    out: BufWriter<std::io::Stdout>,
 }
 
 impl Lines {
     fn new(format: Format) -> Self {
-        match format {
-            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(std::io::stdout()))),
-            Format::Jsonl => Self::Jsonl(BufWriter::new(std::io::stdout())),
+        Self {
+            format,
+            begun: false,
+            out: BufWriter::new(std::io::stdout()),
         }
     }
 
     fn line(&mut self, row: &impl Serialize) -> std::io::Result<()> {
-        match self {
-            Self::Csv(out) => out.serialize(row).map_err(std::io::Error::from),
-            Self::Jsonl(out) => {
-                serde_json::to_writer(&mut *out, row)?;
-                out.write_all(b"\n")
-            }
+        if self.format == Format::Jsonl {
+            serde_json::to_writer(&mut self.out, row)?;
+            return self.out.write_all(b"\n");
         }
+        let mut lines = csv::WriterBuilder::new()
+            .has_headers(!std::mem::replace(&mut self.begun, true))
+            .buffer_capacity(LINE_BYTES)
+            .from_writer(&mut self.out);
+        lines.serialize(row).map_err(std::io::Error::from)?;
+        lines.flush()
     }
 
     fn finish(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::Csv(out) => out.flush(),
-            Self::Jsonl(out) => out.flush(),
-        }
+        self.out.flush()
     }
 }

@@ -1,7 +1,7 @@
 //! Which command is meant: by its id alone, and by its sender or its stream where several have the same id.
 
 use domain::{OrderId, StreamId, StreamKind, UserId, WithdrawalId};
-use journal::{Position, Reader, Record, codec};
+use journal::{Position, Reader, Record, codec, command_id};
 
 use super::money;
 use crate::ledger::history::Backwards;
@@ -50,11 +50,17 @@ async fn commands(reader: &dyn Reader, question: Question<'_>) -> journal::Resul
 }
 
 async fn in_own_streams(reader: &dyn Reader, question: Question<'_>) -> journal::Result<Vec<Record>> {
+    let mut found = Vec::new();
     let mut streams: Vec<_> = question.stream.cloned().into_iter().collect();
     if let Some(user) = question.user {
         streams.extend([StreamId::viewer(user), StreamId::streamer(user)]);
+        let theirs = format!("{user}{}{}", command_id::QUALIFIER, question.id);
+        found.extend(
+            reader
+                .find_command_anywhere(&theirs, SAME_ID_COMMANDS_MAX)
+                .await?,
+        );
     }
-    let mut found = Vec::new();
     for stream in streams {
         found.extend(reader.find_command(&stream, question.id).await?);
     }
