@@ -40,7 +40,11 @@ async fn webhook(
 ) -> HttpResponse {
     let (fate, status, told) = match take(&platform, &name, &request, &body).await {
         Ok(position) => {
-            let fate = if position.is_some() { Fate::Taken } else { Fate::Ignored };
+            let fate = if position.is_some() {
+                Fate::Taken
+            } else {
+                Fate::Ignored
+            };
             let told = Told {
                 position,
                 code: None,
@@ -94,7 +98,11 @@ impl Refused {
         };
         // What a stranger calls a provider is cut, and shown with what is not printable escaped.
         let provider: String = provider.chars().take(PROVIDER_CHARS_LOGGED_MAX).collect();
-        tracing::warn!(?provider, fate = fate.word(), "a webhook has no effect: {message}");
+        tracing::warn!(
+            ?provider,
+            fate = fate.word(),
+            "a webhook has no effect: {message}"
+        );
         let told = Told {
             position: None,
             code,
@@ -114,10 +122,7 @@ async fn take(
     request: &HttpRequest,
     body: &[u8],
 ) -> Result<Option<u64>, Refused> {
-    let provider = platform
-        .payments
-        .provider(name)
-        .ok_or(Refused::UnknownProvider)?;
+    let provider = platform.payments.provider(name).ok_or(Refused::UnknownProvider)?;
     let webhook = Webhook {
         headers: request.headers(),
         body,

@@ -121,9 +121,7 @@ impl SignedWebhooks {
         if !self.keys.iter().any(holds) {
             return Err(Unread::Forged("the signature is of no live secret"));
         }
-        let away = signature
-            .unix_seconds
-            .abs_diff(webhook.now_ms.div_euclid(1_000));
+        let away = signature.unix_seconds.abs_diff(webhook.now_ms.div_euclid(1_000));
         if away > TOLERANCE_SECONDS {
             return Err(Unread::Stale(away));
         }
@@ -245,7 +243,10 @@ mod tests {
         let (time, tag) = good.split_once(',').unwrap();
         assert!(read(Some(&format!("{time},v1={},{tag}", "0".repeat(64))), PAID).is_ok());
         // Behind too many bad ones it is not looked at.
-        let many = format!("{time},{}{tag}", format!("v1={},", "0".repeat(64)).repeat(SIGNATURES_MAX));
+        let many = format!(
+            "{time},{}{tag}",
+            format!("v1={},", "0".repeat(64)).repeat(SIGNATURES_MAX)
+        );
         assert!(read(Some(&many), PAID).is_err());
     }
 
@@ -273,10 +274,7 @@ mod tests {
         }
         assert!(matches!(read(None, PAID), Err(Unread::Forged(_))));
         let other_body = PAID.replace("600", "601");
-        assert!(matches!(
-            read(Some(&good), &other_body),
-            Err(Unread::Forged(_))
-        ));
+        assert!(matches!(read(Some(&good), &other_body), Err(Unread::Forged(_))));
     }
 
     #[test]
@@ -285,7 +283,12 @@ mod tests {
             panic!("a payment")
         };
         assert_eq!(
-            (paid.provider.as_str(), paid.payment.as_str(), paid.order.as_str(), paid.amount),
+            (
+                paid.provider.as_str(),
+                paid.payment.as_str(),
+                paid.order.as_str(),
+                paid.amount
+            ),
             ("acme", "p1", "o1", 600)
         );
         let refund = PAID.replace("succeeded", "refunded");

@@ -12,6 +12,7 @@ mod gathering;
 mod house_rules;
 mod operations;
 mod protocol_doc;
+mod recharge;
 mod tidy;
 mod tls;
 mod verbs;

@@ -23,12 +23,7 @@ pub(crate) struct Settler {
 
 impl Settler {
     /// One whose gifts are all credited up to the sequence `upto`.
-    pub(crate) fn new(
-        house: Arc<House>,
-        streamers: Arc<Registry<Streamer>>,
-        shard: u16,
-        upto: u64,
-    ) -> Self {
+    pub(crate) fn new(house: Arc<House>, streamers: Arc<Registry<Streamer>>, shard: u16, upto: u64) -> Self {
         Self {
             shard,
             house,

@@ -158,7 +158,11 @@ async fn find(platform: &Platform, order: &OrderId) -> Result<(UserId, OrderEntr
     };
     let head = platform.views_position() + platform.progress().lag_records();
     platform.caught_up(head).await.map_err(failed)?;
-    let found = platform.views().order(order).map_err(Failure::from).map_err(failed)?;
+    let found = platform
+        .views()
+        .order(order)
+        .map_err(Failure::from)
+        .map_err(failed)?;
     found.ok_or_else(|| HttpResponse::NotFound().body("no such order\n"))
 }
 
