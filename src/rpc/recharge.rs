@@ -212,7 +212,7 @@ mod tests {
             order_id(&user.parse().unwrap(), &command.parse().unwrap()).to_string()
         };
         // It is in journals: this very text must stay.
-        assert_eq!(of("ann", "c1"), "KNOWN_ORDER");
+        assert_eq!(of("ann", "c1"), "6f3827dc9e51e3ce54db9ce50238875d");
         assert_ne!(of("ann", "c1"), of("ann", "c2"));
         assert_ne!(of("ann", "c1"), of("bob", "c1"));
     }
