@@ -18,6 +18,7 @@ mod house_rules;
 mod operations;
 mod protocol_doc;
 mod statement;
+mod recharge;
 mod tidy;
 mod tls;
 mod verbs;
