@@ -62,6 +62,7 @@ pub struct Platform {
     views: ViewsHandle,
     clock: actors::Clock,
     failed: Failed,
+    breaks_accepted_upto: u64,
 }
 
 impl Platform {
@@ -82,7 +83,15 @@ impl Platform {
             views,
             clock,
             failed,
+            breaks_accepted_upto: 0,
         }
+    }
+
+    /// What the ledger says of records up to this sequence stops no withdrawal: somebody has looked.
+    #[must_use]
+    pub fn accepting_breaks_upto(mut self, sequence: u64) -> Self {
+        self.breaks_accepted_upto = sequence;
+        self
     }
 
     /// The views as they are now; hold them briefly, and not across an await.
@@ -100,17 +109,21 @@ impl Platform {
         self.views.progress()
     }
 
-    /// Whether the ledger adds up, as far as the views are. Whatever takes tickets out of the house asks first.
+    /// Whether the ledger adds up, as far as the views are, leaving out what was looked at and accepted. Whatever takes
+    /// tickets out of the house asks first.
     pub fn books(&self) -> Books {
-        self.views().balances().books()
+        match self.views().balances().books() {
+            Books::Broken { last, .. } if last <= self.breaks_accepted_upto => Books::Ok,
+            books => books,
+        }
     }
 
     /// Refuses with [`Rejection::WithdrawalsStopped`] while the ledger does not add up.
     pub fn withdrawals_may_go_on(&self) -> Result<(), Rejection> {
-        match self.progress().ledger_breaks.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            _ => Err(Rejection::WithdrawalsStopped),
+        if self.progress().ledger_break_last.load(Ordering::Relaxed) > self.breaks_accepted_upto {
+            return Err(Rejection::WithdrawalsStopped);
         }
+        Ok(())
     }
 
     /// Why the journal takes no more writes; none while it does.

@@ -116,7 +116,8 @@ impl Server {
             clock,
             words.as_ref().map_or_else(Words::none, WordsFile::words),
         );
-        let platform = Arc::new(Platform::new(parts, failed));
+        let platform =
+            Arc::new(Platform::new(parts, failed).accepting_breaks_upto(config.ledger_breaks_accepted_upto));
         let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);

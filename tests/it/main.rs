@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod audit;
 mod client;
 mod crowd;
 mod directories;
@@ -10,6 +11,7 @@ mod events_doc;
 mod full_disk;
 mod gathering;
 mod house_rules;
+mod ledger_doc;
 mod operations;
 mod protocol_doc;
 mod tidy;
