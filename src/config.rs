@@ -35,6 +35,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("TLS_CERTIFICATE", &["tls", "certificate"]),
     ("TLS_KEY", &["tls", "key"]),
     ("READY_LAG_RECORDS_MAX", &["ready_lag_records_max"]),
+    ("LEDGER_BREAKS_ACCEPTED_UPTO", &["ledger_breaks_accepted_upto"]),
     ("BLOCKED_WORDS", &["blocked_words"]),
     ("UTC_OFFSET_MINUTES", &["utc_offset_minutes"]),
     ("ANNOUNCE_COINS_MIN", &["announce_coins_min"]),
@@ -102,6 +103,8 @@ pub struct Config {
     pub stop_spread_ms: u64,
     /// `/readyz` says no when a view lies more than this many records behind the journal.
     pub ready_lag_records_max: u64,
+    /// Records of the journal up to here may break the ledger's promises without stopping withdrawals: somebody has looked.
+    pub ledger_breaks_accepted_upto: u64,
     /// A file of words that may not be written in rooms, one a line; it is read again when it changes, and on SIGHUP.
     pub blocked_words: Option<PathBuf>,
     /// Where the platform's day begins, in minutes east of UTC: 480 = Asia/Shanghai.
@@ -197,6 +200,7 @@ impl Default for Config {
             stop_deadline_seconds: 20,
             stop_spread_ms: 3_000,
             ready_lag_records_max: 100_000,
+            ledger_breaks_accepted_upto: 0,
             blocked_words: None,
             utc_offset_minutes: 480,
             announce_coins_min: 50_000,

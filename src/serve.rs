@@ -136,7 +136,10 @@ impl Server {
             clock,
             words.as_ref().map_or_else(Words::none, WordsFile::words),
         );
-        let platform = Arc::new(Platform::new(parts, failed).with_payments(payments));
+        let platform = Platform::new(parts, failed)
+            .with_payments(payments)
+            .accepting_breaks_upto(config.ledger_breaks_accepted_upto);
+        let platform = Arc::new(platform);
         let pulse = pulse::run(platform.clone(), hub.clone(), boards, big_gifts);
         let pulse = tokio::spawn(pulse).abort_handle();
         let payouts = provider.map(|provider| {

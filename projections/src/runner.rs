@@ -362,6 +362,9 @@ impl Runner {
 
 /// Makes known what does not add up: in the numbers always, in the log when it is the first.
 fn note_books(progress: &Progress, ledger: &Ledger) {
+    progress
+        .ledger_break_last
+        .store(ledger.last_break(), Ordering::Relaxed);
     let known = progress
         .ledger_breaks
         .swap(ledger.broken_records(), Ordering::Relaxed);

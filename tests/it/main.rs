@@ -4,6 +4,7 @@
 mod support;
 
 mod admin;
+mod audit;
 mod client;
 mod console;
 mod crowd;
@@ -15,6 +16,7 @@ mod gathering;
 mod gifts;
 mod history;
 mod house_rules;
+mod ledger_doc;
 mod operations;
 mod protocol_doc;
 mod statement;
