@@ -19,8 +19,8 @@ mod rebuild;
 mod reconcile;
 mod replay;
 mod serve;
-mod statement;
 mod staff;
+mod statement;
 mod token;
 mod verify;
 

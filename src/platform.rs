@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actors::{Accepted, Actors, Reply, Request};
@@ -49,8 +49,6 @@ pub struct Platform {
     pub payout_terms: PayoutTerms,
     /// The numbers of the payout worker.
     pub payout_stats: PayoutStats,
-    /// Whether nothing may be withdrawn, because the books do not add up: see `payouts::withdrawals_stopped`.
-    pub withdrawals_stopped: AtomicBool,
     /// What was shown in rooms.
     pub feed: Feed,
     /// Who is in which room.
@@ -79,7 +77,6 @@ impl Platform {
             actors,
             payout_terms,
             payout_stats: PayoutStats::default(),
-            withdrawals_stopped: AtomicBool::new(false),
             feed,
             audience: Audience::default(),
             likes: Likes::default(),
@@ -113,12 +110,9 @@ impl Platform {
         self.views().balances().books()
     }
 
-    /// Refuses with [`Rejection::WithdrawalsStopped`] while the ledger does not add up.
-    pub fn withdrawals_may_go_on(&self) -> Result<(), Rejection> {
-        match self.progress().ledger_breaks.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            _ => Err(Rejection::WithdrawalsStopped),
-        }
+    /// Whether nothing may be requested, approved or submitted now, because the ledger does not add up.
+    pub fn withdrawals_stopped(&self) -> bool {
+        self.progress().ledger_breaks.load(Ordering::Relaxed) > 0
     }
 
     /// Why the journal takes no more writes; none while it does.

@@ -315,6 +315,12 @@ impl Actors {
         self.0.settlements.as_ref().map_or(0, Managers::lag_records)
     }
 
+    /// How long the oldest gift that is not credited has waited since it was recorded, over all shards, in ms; up to
+    /// [`crate::limits::PROCESS_RETRY_MS`] too much.
+    pub fn settlement_lag_ms(&self) -> u64 {
+        self.0.settlements.as_ref().map_or(0, Managers::lag_ms)
+    }
+
     /// Records between the durable head and the position up to which every payment, paid order and refund is dealt with,
     /// over all shards. What cannot be done ([`Stats::recharges_owed`]) keeps it up.
     pub fn cashier_lag_records(&self) -> u64 {

@@ -42,6 +42,10 @@ pub(crate) trait Manager: Send + 'static {
     fn retry(&mut self);
     /// Everything at or below this sequence is done, durably.
     fn done_upto(&self) -> u64;
+    /// Since when the oldest record that was read waits to be done, unix ms, where that is told.
+    fn waits_since_ms(&self) -> Option<i64> {
+        None
+    }
     /// Everything at or below this sequence is done, or cannot be done now: as far as a stop waits.
     fn settled_upto(&self) -> u64 {
         self.done_upto()
@@ -119,9 +123,18 @@ pub(crate) struct Managers {
 }
 
 struct Handle {
-    done_upto: Arc<Counter>,
+    done: Arc<Done>,
     stop: watch::Sender<bool>,
     ended: watch::Receiver<bool>,
+}
+
+/// How far the process of one shard has come.
+#[derive(Default)]
+struct Done {
+    /// Everything at or below this sequence is done.
+    upto: Counter,
+    /// Since when the oldest of what is not done waits, unix ms; 0 when nothing does.
+    since_ms: Counter,
 }
 
 impl Managers {
@@ -132,19 +145,19 @@ impl Managers {
         manager: impl Fn(u16, u64) -> M + Clone + Send + 'static,
     ) -> Self {
         let shards = (0..house.reader.shards()).map(|shard| {
-            let done_upto = Arc::new(Counter::default());
+            let done = Arc::new(Done::default());
             let (stop, stopping) = watch::channel(false);
             let (end, ended) = watch::channel(false);
-            let (house, manager, done) = (house.clone(), manager.clone(), done_upto.clone());
+            let (house, manager, its_done) = (house.clone(), manager.clone(), done.clone());
             arbiter.spawn(async move {
-                if let Err(failure) = run(shard, house, manager, done, stopping).await {
+                if let Err(failure) = run(shard, house, manager, its_done, stopping).await {
                     let process = M::NAME;
                     tracing::error!(shard, process, %failure, "this process has ended: nothing more is done by it until a restart");
                 }
                 _ = end.send(true);
             });
             Handle {
-                done_upto,
+                done,
                 stop,
                 ended,
             }
@@ -160,9 +173,18 @@ impl Managers {
         let head = self.house.reader.head();
         let lag = |(shard, handle): (usize, &Handle)| {
             let head = u16::try_from(shard).map_or(0, |shard| head.get(shard));
-            head.saturating_sub(handle.done_upto.get())
+            head.saturating_sub(handle.done.upto.get())
         };
         self.shards.iter().enumerate().map(lag).sum()
+    }
+
+    /// How long the oldest of what is not done waits, over all shards, in ms. It is looked at every
+    /// [`PROCESS_RETRY_MS`] and may be so much too high.
+    pub(crate) fn lag_ms(&self) -> u64 {
+        let now_ms = u64::try_from((self.house.clock)()).unwrap_or(0);
+        let since = self.shards.iter().map(|handle| handle.done.since_ms.get());
+        let oldest = since.filter(|since_ms| *since_ms > 0).min();
+        oldest.map_or(0, |since_ms| now_ms.saturating_sub(since_ms))
     }
 
     /// Does everything that is there to be done now, writes the cursors and ends.
@@ -238,7 +260,10 @@ impl<A: Bookmark> Cursor<A> {
 struct Runner<M: Manager> {
     shard: u16,
     house: Arc<House>,
-    done_upto: Arc<Counter>,
+    done: Arc<Done>,
+    /// The last record that was read, and when it was recorded at the earliest, or when there was none after it, unix ms.
+    read_upto: u64,
+    read_at_ms: i64,
     inbox: Arc<Inbox<M::Input>>,
     manager: M,
     tail: Box<dyn Tail>,
@@ -248,7 +273,7 @@ async fn run<M: Manager>(
     shard: u16,
     house: Arc<House>,
     manager: impl Fn(u16, u64) -> M,
-    done_upto: Arc<Counter>,
+    done: Arc<Done>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
     let mut cursor = Cursor::<M::Bookmark>::new(M::NAME, shard, house.clone())?;
@@ -257,8 +282,10 @@ async fn run<M: Manager>(
         shard,
         tail: tail_after(&house, shard, after),
         manager: manager(shard, after),
+        done,
+        read_upto: after,
+        read_at_ms: (house.clock)(),
         house,
-        done_upto,
         inbox: Arc::default(),
     };
     let mut retries = tokio::time::interval(Duration::from_millis(PROCESS_RETRY_MS));
@@ -291,7 +318,7 @@ async fn run<M: Manager>(
                     runner.advance(&mut cursor).await;
                 }
             }
-            batch = runner.tail.next(), if runner.manager.can_read() => runner.manager.read(&*batch?)?,
+            batch = runner.tail.next(), if runner.manager.can_read() => runner.read(&*batch?)?,
         }
     }
 }
@@ -332,12 +359,31 @@ impl<M: Manager> Runner<M> {
     fn perform(&mut self) {
         while let Some(after) = self.manager.perform(&self.inbox) {
             self.tail = tail_after(&self.house, self.shard, after);
+            self.read_upto = after;
         }
     }
 
+    fn read(&mut self, batch: &RecordBatch) -> journal::Result<()> {
+        self.manager.read(batch)?;
+        if let Some(first) = batch.iter().next().filter(|_| batch.shard() == self.shard) {
+            self.read_upto = batch.last().sequence;
+            self.read_at_ms = first.recorded_at_ms;
+        }
+        Ok(())
+    }
+
     /// May be called seldom: what is not measured yet counts as lag.
-    fn measure(&self) {
-        self.done_upto.set(self.manager.done_upto());
+    fn measure(&mut self) {
+        self.done.upto.set(self.manager.done_upto());
+        let unread = self.read_upto < self.head();
+        if !unread {
+            self.read_at_ms = (self.house.clock)();
+        }
+        let oldest = self.manager.waits_since_ms();
+        let since_ms = oldest.into_iter().chain(unread.then_some(self.read_at_ms)).min();
+        self.done
+            .since_ms
+            .set(since_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0));
     }
 
     /// Takes what came of effects. A journal that can no longer write ends this.

@@ -7,9 +7,9 @@ use domain::event::{ComboStep, Role};
 use domain::{Event, UserId};
 use journal::{Position, RecordRef};
 
+use crate::deltas::WithdrawalChange;
 use crate::fact::position;
 use crate::ledger::Balance;
-use crate::deltas::WithdrawalChange;
 
 /// What a publication needs of a record besides its event.
 #[derive(Debug, Clone, Copy)]

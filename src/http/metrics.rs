@@ -18,7 +18,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::payouts::withdrawals_stopped;
 use crate::platform::Platform;
 
 /// Everything that is measured, under names that begin with `livehouse_`.
@@ -241,6 +240,11 @@ impl Parts {
             "Records between the journal's head and the position up to which every gift is credited",
             self.actors.settlement_lag_records(),
         )?;
+        page.seconds(
+            "settlement_lag_seconds",
+            "How long the oldest gift that is not credited has waited",
+            self.actors.settlement_lag_ms(),
+        )?;
         let residents = self.actors.residents();
         let kinds = [
             ("viewer", residents.viewers),
@@ -291,7 +295,7 @@ impl Parts {
         page.gauge(
             "withdrawals_stopped",
             "1 while nothing may be withdrawn because the books do not add up",
-            u64::from(withdrawals_stopped(&self.platform)),
+            u64::from(self.platform.withdrawals_stopped()),
         )
     }
 
@@ -347,6 +351,11 @@ impl Page<'_> {
     fn gauge(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
         let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(value as i64).encode(encoder)
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, ms: u64) -> fmt::Result {
+        let encoder = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(ms as f64 / 1e3).encode(encoder)
     }
 
     fn counters(&mut self, name: &str, help: &str, label: &str, values: &[(&str, u64)]) -> fmt::Result {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::core::{Core, Effect, End, Input, Note, Noted, UNDER_WAY_MAX};
-use super::{Answer, Payout, PayoutProvider, withdrawals_stopped};
+use super::{Answer, Payout, PayoutProvider};
 use crate::platform::Platform;
 
 /// Between two looks at what is to be paid out.
@@ -123,7 +123,7 @@ impl Worker {
         match effect {
             Effect::Note { user, id, note } => {
                 let name = provider.name();
-                let (of, stopped) = (id.clone(), withdrawals_stopped(&platform));
+                let (of, stopped) = (id.clone(), platform.withdrawals_stopped());
                 let noting = async move {
                     if stopped && note == Note::Submitted {
                         return Noted::Again;
@@ -138,7 +138,7 @@ impl Worker {
             }
             Effect::Submit { call, payout } => {
                 let id = payout.id.clone();
-                let stopped = withdrawals_stopped(&platform);
+                let stopped = platform.withdrawals_stopped();
                 answer_call(answers, id, call, async move {
                     if stopped {
                         let why = "withdrawals are stopped: it is not submitted".into();

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use projections::ledger::Books;
 use projections::views::{Board, Views};
-use projections::{Day, Options, Stopper, ViewStore, check};
+use projections::{Day, Options, Stopper, ViewStore, audit, check};
 
 use crate::life::{Life, id};
 use crate::model::Model;
@@ -76,32 +77,49 @@ fn shown_once(life: &Life, model: &Model) {
 fn balances(views: &Views, model: &Model) {
     for (name, viewer) in &model.viewers {
         let balance = views.balance(&id(name));
-        assert_eq!(balance.coins, viewer.coins, "coins of {name}");
+        assert_eq!(
+            (balance.coins, balance.debt),
+            (viewer.coins, viewer.debt),
+            "coins and debt of {name}"
+        );
     }
     for (name, streamer) in &model.streamers {
+        let balance = views.balance(&id(name));
         assert_eq!(
-            views.balance(&id(name)).tickets,
-            streamer.tickets,
+            (balance.tickets, balance.held),
+            (streamer.tickets, streamer.payroll.held()),
             "tickets of {name}"
         );
     }
-    let sums = views.balances().sums();
-    let [granted, taken, spent, earned, credited] = model.sums;
+    let ledger = views.balances();
+    assert_eq!(ledger.books(), Books::Ok, "the books do not add up");
+    let sums = ledger.sums();
     assert_eq!(
         [sums.granted, sums.taken, sums.spent, sums.earned, sums.credited],
         model.sums
     );
+    let (bought, back) = (sums.recharged - sums.debt_paid, sums.taken_back - sums.debt_added);
     assert_eq!(
-        granted - taken - spent,
-        model.coins(),
+        (sums.granted + bought).checked_sub(sums.taken + sums.spent + back),
+        Some(model.coins()),
         "coins came from nowhere, or went"
     );
-    assert!(credited <= earned);
-    let (coins, tickets) = views.balances().added_up();
+    assert!(sums.credited <= sums.earned);
+    let tickets: u64 = model.streamers.values().map(|streamer| streamer.tickets).sum();
     assert_eq!(
-        (coins, tickets),
-        (u128::from(model.coins()), u128::from(credited))
+        ledger.added_up(),
+        (u128::from(model.coins()), u128::from(tickets))
     );
+}
+
+/// Every promise of the ledger holds over the whole journal, and nothing is owed to anybody.
+pub fn books_are_clean(life: &Life, owed: usize) {
+    let report = audit::run(&life.reader, None, &Stopper::default(), |_| {});
+    let report = report.expect("a sound journal can be audited");
+    assert!(report.is_clean(), "the audit finds {:?}", report.first_break());
+    assert_eq!(report.in_flight.gifts, 0, "gifts in flight");
+    assert!(owed > 0 || report.owed.is_empty(), "owed: {:?}", report.owed);
+    assert!(report.to_take_back.is_empty() || owed > 0);
 }
 
 fn follows(views: &Views, model: &Model) {

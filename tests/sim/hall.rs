@@ -141,3 +141,45 @@ impl<A: Kind> Hall<A> {
         true
     }
 }
+
+/// A hall of any kind.
+pub trait Seats {
+    /// See [`Hall::keys`].
+    fn keys(&self) -> Vec<UserId>;
+    /// See [`Hall::busy`].
+    fn busy(&self) -> Vec<UserId>;
+    /// See [`Hall::turn`].
+    fn turn(&mut self, key: &UserId) -> bool;
+    /// See [`Hall::redeliver`].
+    fn redeliver(&mut self) -> usize;
+    /// See [`Hall::panic`].
+    fn panic(&mut self, key: &UserId) -> bool;
+    /// See [`Hall::stop`].
+    fn stop(&mut self, key: &UserId) -> bool;
+}
+
+impl<A: Kind> Seats for Hall<A> {
+    fn keys(&self) -> Vec<UserId> {
+        Hall::keys(self)
+    }
+
+    fn busy(&self) -> Vec<UserId> {
+        Hall::busy(self)
+    }
+
+    fn turn(&mut self, key: &UserId) -> bool {
+        Hall::turn(self, key)
+    }
+
+    fn redeliver(&mut self) -> usize {
+        Hall::redeliver(self)
+    }
+
+    fn panic(&mut self, key: &UserId) -> bool {
+        Hall::panic(self, key)
+    }
+
+    fn stop(&mut self, key: &UserId) -> bool {
+        Hall::stop(self, key)
+    }
+}

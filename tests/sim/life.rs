@@ -3,22 +3,27 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use actors::{Failure, House, Job, Outcome, Reply, Request, Work};
-use compact_str::CompactString;
+use actors::{Failure, House, Job, Kind, Outcome, Reply, Request, Terms, Work};
 use domain::event::CoinsAdjusted;
-use domain::room::{self, Room, SendChat};
-use domain::streamer::{self, Streamer};
-use domain::viewer::{self, SendGift, Viewer};
-use domain::{Catalogue, Gift, RoomId, StreamId, StreamKind, UserId};
+use domain::order::Order;
+use domain::payment::Payment;
+use domain::room::{self, Room};
+use domain::streamer::{PayoutTerms, Streamer};
+use domain::viewer::{self, Viewer};
+use domain::{Catalogue, Gift, RoomId, StreamId, StreamKind, UserId, ids};
 use futures_util::FutureExt;
 use journal::embedded::{Embedded, EmbeddedReader, EmbeddedWriter, Options, Repairs, SimSnapshots, Stepper};
 use journal::storage::sim::SimStorage;
 use journal::{Append, Cause, Epoch, Error, Expected, JournalId, Position, Reader, Writer, codec};
 use projections::{Deltas, Runner, Sink, ViewsHandle};
 
-use crate::hall::Hall;
+use crate::cashier::{Counterparts, Till};
+use crate::hall::{Hall, Seats};
 use crate::model::Seen;
+use crate::money;
 use crate::oracle::{Said, Told};
+use crate::payouts::{Payouts, SharedBank};
+use crate::requests;
 use crate::script::{Body, Command, Family, GIFTS};
 use crate::settler::Settler;
 use crate::store::CrashStore;
@@ -41,6 +46,10 @@ pub struct Machine {
     pub batch_appends_max: usize,
     /// Commands that may wait for one actor.
     pub mailbox_max: usize,
+    /// The payout provider; none in a world without orders, withdrawals and a catalogue of its own.
+    pub bank: Option<SharedBank>,
+    /// For what only the way of money needs.
+    pub seed: u64,
 }
 
 /// An id that the script wrote.
@@ -95,6 +104,8 @@ type Inbox = Arc<Mutex<Vec<(usize, Told)>>>;
 type AskedRooms = Arc<Mutex<Vec<(usize, Command, Result<Option<u32>, ()>)>>>;
 /// Chats that only followers may send: none where the author is still to be asked, then what the author's actor said.
 type AskedFollows = Arc<Mutex<Vec<(usize, Command, Option<Result<bool, ()>>)>>>;
+/// Withdrawals that wait for what the same user's viewer owes.
+type AskedDebts = Arc<Mutex<Vec<(usize, Command, Result<u64, ()>)>>>;
 
 /// See the module.
 pub struct Life {
@@ -103,6 +114,7 @@ pub struct Life {
     writer: Arc<EmbeddedWriter>,
     stepper: Stepper,
     house: Arc<House>,
+    clock: actors::Clock,
     /// Viewers.
     pub viewers: Hall<Viewer>,
     /// A second owner of some viewers: a mistake that must do no harm.
@@ -111,6 +123,16 @@ pub struct Life {
     pub streamers: Hall<Streamer>,
     /// Rooms.
     pub rooms: Hall<Room>,
+    /// Orders.
+    pub orders: Hall<Order>,
+    /// Payments.
+    pub payments: Hall<Payment>,
+    /// The one catalogue.
+    pub catalogue: Hall<Catalogue>,
+    /// What brings payments to orders and coins to viewers; none in a world without.
+    pub till: Option<Till>,
+    /// What pays out; none in a world without.
+    pub payouts: Option<Payouts>,
     /// One; two for a while when an operator errs.
     pub settlers: Vec<Settler>,
     /// The views, until the journal fails them.
@@ -118,6 +140,7 @@ pub struct Life {
     inbox: Inbox,
     asked_rooms: AskedRooms,
     asked_follows: AskedFollows,
+    asked_debts: AskedDebts,
     stale: Arc<Mutex<Vec<journal::Result<()>>>>,
     conflicts: Arc<AtomicU64>,
 }
@@ -145,27 +168,91 @@ impl Life {
             coins,
             tickets,
         });
-        let catalogue = Arc::new(Catalogue::new(gifts).expect("a good catalogue"));
+        let built_in = Catalogue::new(gifts).expect("a good catalogue");
+        let terms = match machine.bank {
+            Some(_) => Terms {
+                catalogue: Arc::default(),
+                payouts: money::payouts(),
+            },
+            None => Terms {
+                catalogue: Arc::new(built_in),
+                payouts: PayoutTerms::default(),
+            },
+        };
         let shared: Arc<dyn Reader> = Arc::new(reader.clone());
-        let house = Arc::new(House::new(shared.clone(), writer.clone(), catalogue, clock));
+        let house = Arc::new(House::new(shared.clone(), writer.clone(), terms, clock.clone()));
         let hall = machine.mailbox_max;
-        Ok(Self {
+        let till = machine.bank.as_ref().map(|_| Till::new(&house, shared.clone()));
+        let bank = machine.bank.clone();
+        let payouts = bank.map(|bank| Payouts::new(shared.clone(), bank, machine.seed ^ writer.epoch().0));
+        let mut life = Self {
             viewers: Hall::new(house.clone(), hall),
             second: Hall::new(house.clone(), hall),
             streamers: Hall::new(house.clone(), hall.max(8)),
             rooms: Hall::new(house.clone(), hall),
+            orders: Hall::new(house.clone(), hall),
+            payments: Hall::new(house.clone(), hall),
+            catalogue: Hall::new(house.clone(), hall),
+            till,
+            payouts,
             settlers: vec![Settler::new(&house, shared)],
             watch: None,
             inbox: Inbox::default(),
             asked_rooms: AskedRooms::default(),
             asked_follows: AskedFollows::default(),
+            asked_debts: AskedDebts::default(),
             stale: Arc::default(),
             conflicts: Arc::default(),
             reader,
             writer,
             stepper,
             house,
-        })
+            clock,
+        };
+        if machine.bank.is_some() {
+            life.open_catalogue();
+        }
+        Ok(life)
+    }
+
+    /// Nothing is sold before it is known what is on offer.
+    fn open_catalogue(&mut self) {
+        let key = ids::catalogue_key();
+        self.catalogue.deliver(&key, Work::Ask(Reply::to_nobody()));
+        while self.catalogue.turn(&key) {}
+    }
+
+    /// The kinds of actors that only the way of money needs.
+    pub fn tills(&mut self) -> [&mut dyn Seats; 3] {
+        [&mut self.orders, &mut self.payments, &mut self.catalogue]
+    }
+
+    /// Lets the cashier go on; says whether anything happened.
+    pub fn cash(&mut self) -> bool {
+        let Self {
+            till,
+            viewers,
+            orders,
+            payments,
+            ..
+        } = self;
+        let mut with = Counterparts {
+            viewers,
+            orders,
+            payments,
+        };
+        till.as_mut().is_some_and(|till| till.step(&mut with))
+    }
+
+    /// Lets the payouts go on; says whether anything happened.
+    pub fn pay_out(&mut self, tally: &mut Tally) -> bool {
+        let now_ms = (self.clock)();
+        let Self {
+            payouts, streamers, ..
+        } = self;
+        payouts
+            .as_mut()
+            .is_some_and(|payouts| payouts.step(streamers, now_ms, tally))
     }
 
     /// Starts the views.
@@ -226,8 +313,24 @@ impl Life {
             },
             body => match body.family() {
                 Family::Viewer => self.send_viewer(number, command, None, false),
-                Family::Streamer => self.send_streamer(number, command),
+                Family::Streamer if body.asks_debt() => self.ask_debt(number, command.clone()),
+                Family::Streamer => self.send_streamer(number, command, 0),
                 Family::Room => self.send_room(number, command, None),
+                Family::Order => {
+                    let asked = requests::order(command);
+                    let reply = self.reply(number, Said::Order);
+                    give(&mut self.orders, command, asked, reply);
+                }
+                Family::Payment => {
+                    let asked = requests::payment(command);
+                    let reply = self.reply(number, Said::Payment);
+                    give(&mut self.payments, command, asked, reply);
+                }
+                Family::Catalogue => {
+                    let asked = requests::catalogue(&command.body);
+                    let reply = self.reply(number, Said::Catalogue);
+                    give(&mut self.catalogue, command, asked, reply);
+                }
             },
         }
     }
@@ -289,12 +392,35 @@ impl Life {
         self.viewers.deliver(&author, Work::Command(job));
     }
 
-    fn request(command: &Command) -> Request {
-        Request {
-            command_id: Some(id(&command.id)),
-            request_hash: command.hash,
-            actor: CompactString::from(&command.actor),
+    /// A withdrawal goes to its streamer with what the same user's viewer owes.
+    fn ask_debt(&mut self, number: usize, command: Command) {
+        let (asked, user) = (self.asked_debts.clone(), id(&command.key));
+        let told = move |told: Outcome<viewer::Answer>| {
+            let owed = told.map(|told| match told.answer {
+                viewer::Answer::Owes(coins) => coins,
+                other => panic!("asked for a debt, and told {other:?}"),
+            });
+            locked(&asked).push((number, command, owed.map_err(|_| ())));
+        };
+        let job = Job {
+            request: Request::of_system("withdrawals"),
+            command: viewer::Command::AskDebt,
+            reply: Reply::from(told),
+        };
+        self.viewers.deliver(&user, Work::Command(job));
+    }
+
+    /// Goes on with withdrawals whose debts are known.
+    pub fn take_asked_debts(&mut self) -> usize {
+        let asked = std::mem::take(&mut *locked(&self.asked_debts));
+        let count = asked.len();
+        for (number, command, owed) in asked {
+            match owed {
+                Ok(coins) => self.send_streamer(number, &command, coins),
+                Err(()) => locked(&self.inbox).push((number, Told::Unknown)),
+            }
         }
+        count
     }
 
     fn reply<T: Send + 'static>(&self, number: usize, said: fn(T) -> Said) -> Reply<T> {
@@ -325,46 +451,24 @@ impl Life {
     }
 
     fn send_viewer(&mut self, number: usize, command: &Command, session: Option<u32>, second: bool) {
-        let asked = viewer_command(&command.body, session);
-        let job = Job {
-            request: Self::request(command),
-            command: asked,
-            reply: self.reply(number, Said::Viewer),
-        };
+        let asked = requests::viewer(&command.body, session);
+        let reply = self.reply(number, Said::Viewer);
         let hall = if second {
             &mut self.second
         } else {
             &mut self.viewers
         };
-        hall.deliver(&id(&command.key), Work::Command(job));
+        give(hall, command, asked, reply);
     }
 
-    fn send_streamer(&mut self, number: usize, command: &Command) {
-        let asked = match &command.body {
-            Body::StartLive { title } => streamer::Command::StartLive {
-                title: title.raw.clone(),
-            },
-            _ => streamer::Command::StopLive,
-        };
-        let job = Job {
-            request: Self::request(command),
-            command: asked,
-            reply: self.reply(number, Said::Streamer),
-        };
-        self.streamers.deliver(&id(&command.key), Work::Command(job));
+    fn send_streamer(&mut self, number: usize, command: &Command, debt: u64) {
+        let asked = requests::streamer(&command.body, debt);
+        let reply = self.reply(number, Said::Streamer);
+        give(&mut self.streamers, command, asked, reply);
     }
 
     fn send_room(&mut self, number: usize, command: &Command, follows: Option<bool>) {
-        let by = id(&command.actor);
-        let asked = match &command.body {
-            Body::Chat { text, blocked } => room::Command::SendChat(SendChat {
-                blocked: *blocked,
-                follows,
-                ..SendChat::new(by, text.raw.clone())
-            }),
-            Body::Order { act, .. } => room::Command::Moderate { by, act: act.clone() },
-            _ => return,
-        };
+        let asked = requests::room(command, follows);
         let (client, again) = (self.reply(number, Said::Room), command.clone());
         let questions = self.asked_follows.clone();
         let reply = Reply::from(move |outcome: Outcome<room::Answer>| match outcome {
@@ -373,12 +477,7 @@ impl Life {
             }
             outcome => client.send(outcome),
         });
-        let job = Job {
-            request: Self::request(command),
-            command: asked,
-            reply,
-        };
-        self.rooms.deliver(&id(&command.key), Work::Command(job));
+        give(&mut self.rooms, command, asked, reply);
     }
 
     /// What clients were told since the last call.
@@ -479,30 +578,12 @@ impl Life {
     }
 }
 
-fn viewer_command(body: &Body, session: Option<u32>) -> viewer::Command {
-    match body {
-        Body::Adjust { amount, reason } => viewer::Command::AdjustCoins {
-            amount: *amount,
-            reason: reason.raw.clone(),
-        },
-        Body::Gift {
-            room,
-            gift,
-            count,
-            combo,
-        } => viewer::Command::SendGift(SendGift {
-            room: id(room),
-            session: session.map(domain::SessionNumber),
-            gift: id(gift),
-            count: *count,
-            combo: combo.as_ref().map(|(name, total)| domain::event::ComboStep {
-                id: id(name),
-                total: *total,
-            }),
-        }),
-        Body::EndCombo { combo } => viewer::Command::EndCombo { combo: id(combo) },
-        Body::Follow { whom } => viewer::Command::Follow { streamer: id(whom) },
-        Body::Unfollow { whom } => viewer::Command::Unfollow { streamer: id(whom) },
-        other => unreachable!("{other:?} is not for a viewer"),
-    }
+fn give<A: Kind>(hall: &mut Hall<A>, command: &Command, asked: A::Command, reply: Reply<A::Answer>) {
+    let (key, request) = (id(&command.key), requests::request(command));
+    let job = Job {
+        request,
+        command: asked,
+        reply,
+    };
+    hall.deliver(&key, Work::Command(job));
 }

@@ -2,21 +2,31 @@
 //! crashes and faults, judged by an oracle that never sees their state.
 //!
 //! `SIM_SEEDS` seeds (default 1,000) from `SIM_SEED` (default 0) on; `SIM_SEED` alone runs that one with a trace.
+//! `SIM_GRANTS=1` plays by the rules of before there was money, as some kept seeds do.
 //! `--doublecheck` (or `SIM_DOUBLECHECK=1`) runs every seed twice, otherwise every 50th is. Other arguments, such as
 //! those of `cargo test`, mean nothing here.
 
+mod bank;
+mod cashier;
 mod checks;
 mod evenings;
 mod hall;
+mod ledger;
 mod life;
 mod model;
+mod money;
+mod offers;
 mod oracle;
+mod payouts;
+mod payroll;
 mod regressions;
+mod requests;
 mod rooms;
 mod script;
 mod settler;
 mod store;
 mod tally;
+mod tills;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tally::Tally;
+use world::Era;
 
 const SEEDS: u64 = 1_000;
 /// One seed in so many is run twice.
@@ -41,6 +52,7 @@ struct Plan {
     count: u64,
     trace: bool,
     twice_every: u64,
+    era: Era,
 }
 
 fn main() -> ExitCode {
@@ -102,6 +114,11 @@ fn plan() -> Plan {
         first: seed.unwrap_or(0),
         count,
         trace: count == 1,
+        era: if number("SIM_GRANTS").is_some() {
+            Era::Grants
+        } else {
+            Era::Money
+        },
         twice_every: if twice { 1 } else { TWICE_EVERY },
     }
 }
@@ -148,9 +165,10 @@ fn campaign(plan: &Plan) -> (Tally, Vec<String>) {
 
 fn try_seed(seed: u64, plan: &Plan) -> Result<Tally, String> {
     let reproduce = format!("SIM_SEED={seed} cargo test --test sim");
-    let (tally, digest) = run_caught(seed, plan.trace).map_err(|what| format!("{reproduce}\n    {what}"))?;
+    let (tally, digest) =
+        run_caught(seed, plan.era, plan.trace).map_err(|what| format!("{reproduce}\n    {what}"))?;
     if seed.is_multiple_of(plan.twice_every) {
-        let again = run_caught(seed, false).map_err(|what| format!("{reproduce}\n    {what}"))?;
+        let again = run_caught(seed, plan.era, false).map_err(|what| format!("{reproduce}\n    {what}"))?;
         if again.1 != digest {
             return Err(format!("{reproduce}\n    the same seed twice gave two digests"));
         }
@@ -159,8 +177,8 @@ fn try_seed(seed: u64, plan: &Plan) -> Result<Tally, String> {
 }
 
 /// Runs a seed; a panic is a finding.
-pub fn run_caught(seed: u64, trace: bool) -> Result<(Tally, blake3::Hash), String> {
-    catch_unwind(AssertUnwindSafe(|| world::run(seed, trace))).map_err(|panic| {
+pub fn run_caught(seed: u64, era: Era, trace: bool) -> Result<(Tally, blake3::Hash), String> {
+    catch_unwind(AssertUnwindSafe(|| world::run(seed, era, trace))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         text.or_else(|| panic.downcast_ref::<&str>().copied())
             .unwrap_or("it panicked")

@@ -4,15 +4,21 @@
 use std::collections::BTreeMap;
 
 use domain::event::{
-    CoinsAdjusted, ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, LiveStarted,
-    LiveStopped, TicketsCredited, Unfollowed,
+    CoinsAdjusted, CoinsRecharged, CoinsTakenBack, ComboEnded, ComboRepeated, ComboStep, CommandRefused,
+    DebtForgiven, Followed, GiftSent, LiveStarted, LiveStopped, TicketsAdjusted, TicketsCredited, Unfollowed,
+    WithdrawalRefused,
 };
 use domain::{Event, Rejection, SessionNumber};
 
+use crate::ledger::Books;
+use crate::offers::{Offers, Price};
+use crate::payroll::Payroll;
 use crate::rooms::{Room, without_time};
-use crate::script::{Body, GIFTS};
+use crate::script::{Body, Family};
+use crate::tills::Tills;
 
 const COINS_HIGHEST: u64 = 4_503_599_627_370_496;
+const TICKETS_HIGHEST: u64 = COINS_HIGHEST;
 const COMBOS_KEPT: usize = 16;
 const COMBO_HIGHEST: u32 = 1_000_000;
 const COUNT_HIGHEST: u32 = 9_999;
@@ -66,6 +72,8 @@ pub struct Combo {
 pub struct Viewer {
     /// Coins left.
     pub coins: u64,
+    /// Coins owed after refunds.
+    pub debt: u64,
     /// Whom they follow, and the place and time of the follow.
     pub following: BTreeMap<String, (u64, i64)>,
     /// The combo with the newest gift last.
@@ -78,8 +86,10 @@ pub struct Streamer {
     sessions: u32,
     /// The session that runs: its number, title, place, time and tickets.
     pub live: Option<(u32, String, u64, i64, u64)>,
-    /// Tickets credited.
+    /// Tickets available.
     pub tickets: u64,
+    /// What is to be paid out.
+    pub payroll: Payroll,
     settled: u64,
     /// Gifts that are not credited yet: place and tickets.
     pub owed: Vec<(u64, u64)>,
@@ -98,6 +108,12 @@ pub struct Model {
     /// By the name of the streamer.
     pub rooms: BTreeMap<String, Room>,
     empty_room: Room,
+    /// Orders and payments.
+    pub tills: Tills,
+    /// Every account by double entry.
+    pub books: Books,
+    /// The gifts on offer.
+    pub offers: Offers,
     /// Boards: day, board, who.
     pub boards: BTreeMap<(i64, String), BTreeMap<String, Score>>,
     /// Places of what was shown in each room.
@@ -112,6 +128,38 @@ pub struct Model {
     expected_next: Option<(u64, Event)>,
     /// How often a combo was pushed out by a newer one.
     pub pushed_out: u64,
+    /// The states that orders, payments, combos and withdrawals came to, and how often.
+    pub reached: BTreeMap<&'static str, u64>,
+}
+
+/// What others knew when a command was decided.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Elsewhere {
+    /// The room's session.
+    pub session: Option<u32>,
+    /// Whether the streamer owes coins as a viewer.
+    pub owes: bool,
+    /// What the gift cost, if it was on offer.
+    pub price: Option<Price>,
+}
+
+impl Elsewhere {
+    /// A room that is live, no debt, any price.
+    pub fn usual() -> Self {
+        Self {
+            session: Some(1),
+            owes: false,
+            price: Some((1, 0)),
+        }
+    }
+}
+
+/// The command behind a record.
+pub struct Asked<'a> {
+    /// What was asked.
+    pub body: &'a Body,
+    /// Every offer of the gift from when it was asked for until it was done.
+    pub prices: Vec<Option<Price>>,
 }
 
 /// What the rules make of a command.
@@ -127,9 +175,17 @@ pub fn day(at_ms: i64) -> i64 {
 }
 
 impl Model {
+    /// Nothing has happened, and these gifts are on offer.
+    pub fn new(offers: Offers) -> Self {
+        Self {
+            offers,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next record: its place, version and time must follow, and what it says must be what the rules make of
     /// the command that `asked` finds behind its id.
-    pub fn take(&mut self, seen: &Seen, asked: Option<&Body>) {
+    pub fn take(&mut self, seen: &Seen, asked: Option<Asked<'_>>) {
         assert_eq!(seen.sequence, self.head + 1, "a gap in the journal at {seen:?}");
         self.head = seen.sequence;
         let version = self.versions.entry(seen.stream.clone()).or_default();
@@ -155,22 +211,32 @@ impl Model {
         self.expected_next.is_none()
     }
 
-    fn check(&mut self, seen: &Seen, asked: Option<&Body>) {
-        let Some(body) = asked else {
-            assert_eq!(seen.command_id, None, "nobody asked for {seen:?}");
+    fn check(&mut self, seen: &Seen, asked: Option<Asked<'_>>) {
+        let Some(Asked { body, prices }) = asked else {
             return self.check_system(seen);
         };
+        let refusal = refusal(&seen.event);
         let session = match &seen.event {
             Event::GiftSent(sent) => Some(sent.session.0),
-            Event::CommandRefused(refused) if refused.rejection == Rejection::RoomNotLive => None,
+            _ if refusal == Some(Rejection::RoomNotLive) => None,
             _ => Some(1),
         };
-        let events = match self.verdict(seen.key(), &seen.actor, body, session) {
-            Ok(events) => events,
-            Err(rejection) => vec![CommandRefused { rejection }.into()],
-        };
+        let owes = refusal == Some(Rejection::InDebt);
         let happened = without_time(&seen.event);
-        assert_eq!(events[0], happened, "the rules make something else of {body:?}");
+        let verdicts = prices.into_iter().map(|price| {
+            let elsewhere = Elsewhere { session, owes, price };
+            match self.verdict(seen.key(), &seen.actor, body, elsewhere) {
+                Ok(events) => events,
+                Err(rejection) if body.family() == Family::Streamer => {
+                    vec![WithdrawalRefused { rejection }.into()]
+                }
+                Err(rejection) => vec![CommandRefused { rejection }.into()],
+            }
+        });
+        let verdicts: Vec<_> = verdicts.collect();
+        let Some(events) = verdicts.iter().find(|events| events[..1] == [happened.clone()]) else {
+            panic!("the rules make something else of {body:?}: {verdicts:?}, not {seen:?}");
+        };
         if let Some(next) = events.get(1) {
             self.pushed_out += u64::from(matches!(next, Event::ComboEnded(_)));
             self.expected_next = Some((seen.sequence + 1, next.clone()));
@@ -216,12 +282,46 @@ impl Model {
                     "the cursor passed a gift that is owed: {seen:?}"
                 );
             }
-            other => panic!("nobody asked for {other:?}"),
+            Event::CoinsRecharged(e) => {
+                let viewer = self.viewers.entry(seen.key().to_owned()).or_default();
+                let coins = self
+                    .tills
+                    .to_credit(e.order.as_str(), seen.key(), e.payment.as_str());
+                let coins = coins.unwrap_or_else(|| panic!("nothing to credit: {seen:?}"));
+                let debt_paid = coins.min(viewer.debt);
+                let wanted = CoinsRecharged {
+                    coins,
+                    debt_paid,
+                    coins_left: viewer.coins + coins - debt_paid,
+                    debt_left: viewer.debt - debt_paid,
+                    ..e.clone()
+                };
+                assert_eq!(wanted, *e, "a recharge is wrong: {seen:?}");
+            }
+            Event::CoinsTakenBack(e) => {
+                let viewer = self.viewers.entry(seen.key().to_owned()).or_default();
+                let coins = self.tills.to_take_back(e.order.as_str(), seen.key());
+                let coins = coins.unwrap_or_else(|| panic!("nothing to take back: {seen:?}"));
+                let debt_added = coins.saturating_sub(viewer.coins);
+                let wanted = CoinsTakenBack {
+                    coins,
+                    debt_added,
+                    coins_left: viewer.coins - (coins - debt_added),
+                    debt_left: viewer.debt + debt_added,
+                    ..e.clone()
+                };
+                assert_eq!(wanted, *e, "a refund is wrong: {seen:?}");
+            }
+            Event::WithdrawalSubmitted(_) | Event::WithdrawalPaid(_) | Event::WithdrawalFailed(_) => {
+                let streamer = self.streamers.entry(seen.key().to_owned()).or_default();
+                streamer.payroll.check(streamer.tickets, seen);
+            }
+            _ => self.tills.check(seen),
         }
     }
 
-    /// What the rules make of a command now. `session` is the room's, as the one who decided knew it.
-    pub fn verdict(&self, key: &str, actor: &str, body: &Body, session: Option<u32>) -> Verdict {
+    /// What the rules make of a command now, with what was known of others.
+    pub fn verdict(&self, key: &str, actor: &str, body: &Body, elsewhere: Elsewhere) -> Verdict {
         let nobody = Viewer::default();
         let viewer = self.viewers.get(key).unwrap_or(&nobody);
         match body {
@@ -249,7 +349,7 @@ impl Model {
                 gift,
                 count,
                 combo,
-            } => viewer.gift(key, (room, gift), *count, combo.as_ref(), session),
+            } => viewer.gift(key, (room, gift), *count, combo.as_ref(), elsewhere),
             Body::EndCombo { combo } => match viewer.combo(combo) {
                 None => Err(Rejection::UnknownCombo),
                 Some(combo) if combo.ended => Ok(Vec::new()),
@@ -287,7 +387,53 @@ impl Model {
                 ])
             }
             Body::Chat { .. } | Body::Order { .. } => self.room(key).verdict(key, actor, body),
+            Body::Forgive { coins, reason } => {
+                let reason = reason.kept.clone()?;
+                if *coins == 0 || *coins > viewer.debt {
+                    return Err(Rejection::BadDebt);
+                }
+                let (coins, debt_left) = (*coins, viewer.debt - coins);
+                Ok(vec![
+                    DebtForgiven {
+                        coins,
+                        debt_left,
+                        reason,
+                    }
+                    .into(),
+                ])
+            }
+            Body::AdjustTickets { amount, reason } => self.adjust_tickets(key, *amount, reason.kept.clone()?),
+            Body::Withdraw { .. } | Body::Approve { .. } | Body::Reject { .. } => {
+                let nobody = Streamer::default();
+                let streamer = self.streamers.get(key).unwrap_or(&nobody);
+                streamer.payroll.verdict(streamer.tickets, elsewhere.owes, body)
+            }
+            Body::Buy { .. } | Body::CancelOrder | Body::PaymentTold { .. } | Body::RefundTold { .. } => {
+                self.tills.verdict(key, actor, body)
+            }
+            Body::List { .. } | Body::Delist { .. } => self.offers.verdict(body),
         }
+    }
+
+    fn adjust_tickets(&self, key: &str, amount: i64, reason: String) -> Verdict {
+        let nobody = Streamer::default();
+        let streamer = self.streamers.get(key).unwrap_or(&nobody);
+        let after = i128::from(streamer.tickets) + i128::from(amount);
+        if amount == 0 || after < 0 {
+            return Err(Rejection::BadAmount);
+        }
+        if after + i128::from(streamer.payroll.held()) > i128::from(TICKETS_HIGHEST) {
+            return Err(Rejection::BalanceLimit);
+        }
+        let tickets_left = after as u64;
+        Ok(vec![
+            TicketsAdjusted {
+                amount,
+                tickets_left,
+                reason,
+            }
+            .into(),
+        ])
     }
 
     /// A room as it stands.
@@ -314,11 +460,38 @@ impl Model {
 
     fn apply(&mut self, seen: &Seen) {
         let (place, key) = (seen.sequence, seen.key().to_owned());
+        if let Some(state) = state_reached(&seen.event) {
+            *self.reached.entry(state).or_default() += 1;
+        }
+        self.books.apply(seen);
+        self.tills.apply(seen);
+        self.offers.apply(seen);
         match &seen.event {
             Event::CoinsAdjusted(e) => {
                 self.viewers.entry(key).or_default().coins = e.coins_left;
                 self.sums[usize::from(e.amount < 0)] += e.amount.unsigned_abs();
             }
+            Event::CoinsRecharged(e) => self.purse(key, e.coins_left, e.debt_left),
+            Event::CoinsTakenBack(e) => self.purse(key, e.coins_left, e.debt_left),
+            Event::DebtForgiven(e) => self.viewers.entry(key).or_default().debt = e.debt_left,
+            Event::TicketsAdjusted(e) => self.streamers.entry(key).or_default().tickets = e.tickets_left,
+            Event::WithdrawalRequested(e) => self.payroll(key, Some(e.tickets_left), &seen.event),
+            Event::WithdrawalRejected(e) => self.payroll(key, Some(e.tickets_left), &seen.event),
+            Event::WithdrawalFailed(e) => self.payroll(key, Some(e.tickets_left), &seen.event),
+            Event::WithdrawalApproved(_) | Event::WithdrawalSubmitted(_) | Event::WithdrawalPaid(_) => {
+                self.payroll(key, None, &seen.event);
+            }
+            Event::WithdrawalRefused(_)
+            | Event::OrderCreated(_)
+            | Event::OrderCancelled(_)
+            | Event::OrderPaid(_)
+            | Event::OrderRefunded(_)
+            | Event::PaymentReceived(_)
+            | Event::PaymentUnmatched(_)
+            | Event::PaymentRefunded(_)
+            | Event::GiftListed(_)
+            | Event::GiftDelisted(_)
+            | Event::ProcessAdvanced(_) => {}
             Event::GiftSent(e) => {
                 self.viewers.entry(key.clone()).or_default().sent(e);
                 self.gift(&key, e, seen);
@@ -370,6 +543,17 @@ impl Model {
         }
     }
 
+    fn purse(&mut self, key: String, coins: u64, debt: u64) {
+        let viewer = self.viewers.entry(key).or_default();
+        (viewer.coins, viewer.debt) = (coins, debt);
+    }
+
+    fn payroll(&mut self, key: String, tickets: Option<u64>, event: &Event) {
+        let streamer = self.streamers.entry(key).or_default();
+        streamer.tickets = tickets.unwrap_or(streamer.tickets);
+        streamer.payroll.apply(event);
+    }
+
     fn show(&mut self, room: &str, place: u64) {
         self.feeds.entry(room.to_owned()).or_default().push(place);
     }
@@ -411,11 +595,9 @@ impl Viewer {
         (room, gift): (&str, &str),
         count: u32,
         combo: Option<&(String, u32)>,
-        session: Option<u32>,
+        elsewhere: Elsewhere,
     ) -> Verdict {
-        let Some((_, price, worth)) = GIFTS.into_iter().find(|(known, ..)| *known == gift) else {
-            return Err(Rejection::UnknownGift);
-        };
+        let (price, worth) = elsewhere.price.ok_or(Rejection::UnknownGift)?;
         let mut count = count;
         let mut known = None;
         if let Some((name, total)) = combo {
@@ -447,7 +629,7 @@ impl Viewer {
         if room == user {
             return Err(Rejection::GiftToSelf);
         }
-        let session = SessionNumber(session.ok_or(Rejection::RoomNotLive)?);
+        let session = SessionNumber(elsewhere.session.ok_or(Rejection::RoomNotLive)?);
         let coins = price * u64::from(count);
         if coins > self.coins {
             return Err(Rejection::NotEnoughCoins);
@@ -507,4 +689,45 @@ impl Combo {
             combo: self.step(),
         }
     }
+}
+
+/// What a record refuses.
+pub fn refusal(event: &Event) -> Option<Rejection> {
+    match event {
+        Event::CommandRefused(refused) => Some(refused.rejection),
+        Event::WithdrawalRefused(refused) => Some(refused.rejection),
+        _ => None,
+    }
+}
+
+/// The state that an event brings an order, a payment, a combo or a withdrawal to.
+fn state_reached(event: &Event) -> Option<&'static str> {
+    Some(match event {
+        Event::OrderCreated(_) => "orders created",
+        Event::OrderCancelled(_) => "orders cancelled",
+        Event::OrderPaid(e) if e.cancelled => "orders paid after they were cancelled",
+        Event::OrderPaid(_) => "orders paid",
+        Event::OrderRefunded(_) => "orders refunded",
+        Event::PaymentReceived(_) => "payments received",
+        Event::PaymentUnmatched(_) => "payments unmatched",
+        Event::PaymentRefunded(_) => "payments refunded",
+        Event::CoinsRecharged(e) if e.debt_paid > 0 => "recharges that paid debt",
+        Event::CoinsTakenBack(e) if e.debt_added > 0 => "refunds that left a debt",
+        Event::DebtForgiven(_) => "debts forgiven",
+        Event::GiftSent(e) if e.combo.is_some() => "combos running",
+        Event::ComboRepeated(_) => "combos repeated",
+        Event::ComboEnded(_) => "combos ended",
+        Event::WithdrawalRequested(_) => "withdrawals requested",
+        Event::WithdrawalApproved(e) if e.approvals < e.approvals_needed => {
+            "withdrawals approved by one of two"
+        }
+        Event::WithdrawalApproved(_) => "withdrawals approved",
+        Event::WithdrawalSubmitted(_) => "withdrawals submitted",
+        Event::WithdrawalPaid(_) => "withdrawals paid",
+        Event::WithdrawalRejected(_) => "withdrawals rejected",
+        Event::WithdrawalFailed(_) => "withdrawals failed",
+        Event::GiftListed(_) => "gifts listed",
+        Event::GiftDelisted(_) => "gifts delisted",
+        _ => return None,
+    })
 }

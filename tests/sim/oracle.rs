@@ -4,10 +4,13 @@
 use std::collections::HashMap;
 
 use domain::event::Role;
-use domain::{Event, Rejection, room, streamer, viewer};
+use domain::streamer::WithdrawalState;
+use domain::{Event, Rejection, catalogue, order, payment, room, streamer, viewer};
 
-use crate::model::{Model, Seen};
+use crate::model::{Asked, Elsewhere, Model, Seen, refusal};
+use crate::offers::Offers;
 use crate::script::{Body, Command, Family};
+use crate::tills;
 
 /// What an actor of any kind said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,12 @@ pub enum Said {
     Streamer(streamer::Answer),
     /// A room.
     Room(room::Answer),
+    /// An order.
+    Order(order::Answer),
+    /// A payment.
+    Payment(payment::Answer),
+    /// The catalogue.
+    Catalogue(catalogue::Answer),
 }
 
 /// What a client was told.
@@ -68,6 +77,8 @@ enum Claim {
     Live(String),
     /// User, streamer: the one does not follow the other.
     Stranger(String, String),
+    /// User: owes something as a viewer, or nothing.
+    Owes(String, bool),
     /// User, room: everybody may write there, or this one is in charge or follows.
     MayWrite(String, String),
 }
@@ -86,24 +97,16 @@ pub struct Oracle {
     /// The highest place that anybody was told of.
     told_upto: u64,
     unrecorded: u64,
-}
-
-/// The stream of a command.
-pub fn stream_of(command: &Command) -> String {
-    let kind = match command.body.family() {
-        Family::Viewer => "viewer",
-        Family::Streamer => "streamer",
-        Family::Room => "room",
-    };
-    format!("{kind}-{}", command.key)
+    /// On offer before anything was said of it.
+    offers: Offers,
 }
 
 impl Oracle {
     /// The judge of these commands.
-    pub fn new(commands: Vec<Command>) -> Self {
+    pub fn new(commands: Vec<Command>, offers: Offers) -> Self {
         let mut by_id = HashMap::new();
         for (number, command) in commands.iter().enumerate() {
-            by_id.insert((stream_of(command), command.journal_id(), command.hash), number);
+            by_id.insert((command.stream(), command.journal_id(), command.hash), number);
         }
         let count = commands.len();
         Self {
@@ -117,6 +120,7 @@ impl Oracle {
             kept: Vec::new(),
             told_upto: 0,
             unrecorded: 0,
+            offers,
         }
     }
 
@@ -192,6 +196,7 @@ impl Oracle {
             assert_eq!(old, new, "a record has changed");
         }
         let firsts = self.firsts(&log);
+        self.check_providers(&log);
         let mut questions = self.questions_of_records(&log, &firsts);
         for heard in &self.heard {
             questions.extend(self.check_heard(heard, &log, &firsts));
@@ -245,14 +250,17 @@ impl Oracle {
         let mut questions = Vec::new();
         for ((stream, id), at) in firsts {
             let seen = &log[*at];
+            if is_of_the_house(&seen.event) {
+                continue;
+            }
             let Some(&number) = self.by_id.get(&(stream.clone(), id.clone(), seen.hash)) else {
                 panic!("nobody asked for {seen:?}");
             };
+            let from =
+                self.first_sent[number].unwrap_or_else(|| panic!("it was never sent and is there: {seen:?}"));
             let Some((claim, streams)) = claim_of(&self.commands[number], &seen.event) else {
                 continue;
             };
-            let from =
-                self.first_sent[number].unwrap_or_else(|| panic!("it was never sent and is there: {seen:?}"));
             questions.push(Question {
                 from,
                 upto: seen.sequence - 1,
@@ -264,6 +272,36 @@ impl Oracle {
         questions
     }
 
+    /// What a provider is said to have said, it said.
+    fn check_providers(&self, log: &[Seen]) {
+        for seen in log {
+            let said = |command: &Command| match (&command.body, &seen.event) {
+                (
+                    Body::PaymentTold {
+                        order,
+                        amount,
+                        currency,
+                    },
+                    Event::PaymentReceived(_),
+                ) => tills::received(&command.key, order, *amount, currency) == seen.event,
+                (Body::RefundTold { amount, currency }, Event::PaymentRefunded(e)) => {
+                    (*amount, *currency) == (e.amount, e.currency.as_str())
+                }
+                _ => false,
+            };
+            if matches!(seen.event, Event::PaymentReceived(_) | Event::PaymentRefunded(_)) {
+                let sent = self.first_sent.iter().zip(&self.commands);
+                let mut sent = sent.filter(|(at, command)| {
+                    at.is_some_and(|at| at < seen.sequence) && command.stream() == seen.stream
+                });
+                assert!(
+                    sent.any(|(_, command)| said(command)),
+                    "no provider said so: {seen:?}"
+                );
+            }
+        }
+    }
+
     /// What a client was told must be what stands in the journal; where nothing stands, it must have been so.
     fn check_heard(
         &self,
@@ -272,7 +310,7 @@ impl Oracle {
         firsts: &HashMap<(String, String), usize>,
     ) -> Vec<Question> {
         let command = &self.commands[heard.command];
-        let stream = stream_of(command);
+        let stream = command.stream();
         let first = firsts
             .get(&(stream.clone(), command.journal_id()))
             .map(|at| &log[*at]);
@@ -311,9 +349,9 @@ impl Oracle {
                 Vec::new()
             }
             Told::Refused(rejection) if command.body.is_money() => {
-                let refused = durable.filter(|seen| seen.hash == command.hash).map(|s| &s.event);
+                let refused = durable.filter(|seen| seen.hash == command.hash);
                 assert!(
-                    matches!(refused, Some(Event::CommandRefused(r)) if r.rejection == *rejection),
+                    refused.and_then(|seen| refusal(&seen.event)) == Some(*rejection),
                     "refused with {rejection:?}, and in the journal stands {first:?}: {command:?}"
                 );
                 Vec::new()
@@ -328,6 +366,13 @@ impl Oracle {
                         ..question(from, upto, claim)
                     });
                 }
+                if *rejection == Rejection::InDebt {
+                    let claim = Claim::Owes(command.key.clone(), true);
+                    questions.push(Question {
+                        streams: vec![format!("viewer-{}", command.key)],
+                        ..question(from, upto, claim)
+                    });
+                }
                 questions
             }
             Told::Unknown => Vec::new(),
@@ -335,7 +380,9 @@ impl Oracle {
     }
 
     fn replay(&self, log: &[Seen], questions: &mut [Question]) -> Model {
-        let mut model = Model::default();
+        let mut offers = self.offers.clone();
+        log.iter().for_each(|seen| offers.apply(seen));
+        let mut model = Model::new(self.offers.clone());
         let (mut by_start, mut by_stream) = (
             HashMap::<u64, Vec<usize>>::new(),
             HashMap::<String, Vec<usize>>::new(),
@@ -363,7 +410,8 @@ impl Oracle {
         for seen in log {
             let asked = seen.command_id.as_ref().and_then(|id| {
                 let key = (seen.stream.clone(), id.clone(), seen.hash);
-                self.by_id.get(&key).map(|number| &self.commands[*number].body)
+                let number = *self.by_id.get(&key)?;
+                Some(self.asked(number, seen, &offers))
             });
             model.take(seen, asked);
             ask(&model, seen.sequence, Some(&seen.stream));
@@ -372,10 +420,26 @@ impl Oracle {
         model
     }
 
+    fn asked(&self, number: usize, seen: &Seen, offers: &Offers) -> Asked<'_> {
+        let body = &self.commands[number].body;
+        let prices = match body {
+            Body::Gift { gift, .. } => {
+                let from = self.first_sent[number].unwrap_or(0);
+                offers.between(gift, from, seen.sequence - 1)
+            }
+            _ => vec![None],
+        };
+        Asked { body, prices }
+    }
+
     fn holds(&self, model: &Model, claim: &Claim) -> bool {
         match claim {
             Claim::Session(room, session) => model.session(room) == *session,
             Claim::Live(room) => model.session(room).is_some(),
+            Claim::Owes(user, owes) => {
+                let debt = model.viewers.get(user).map_or(0, |viewer| viewer.debt);
+                (debt > 0) == *owes
+            }
             Claim::Stranger(user, streamer) => !model.follows(user, streamer),
             Claim::MayWrite(user, room) => {
                 let role = model.room(room).role(room, user);
@@ -389,12 +453,17 @@ impl Oracle {
                         return true;
                     }
                 }
-                let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
+                let owes = *rejection == Rejection::InDebt;
+                let elsewhere = Elsewhere {
+                    owes,
+                    ..Elsewhere::usual()
+                };
+                let verdict = model.verdict(&command.key, &command.actor, &command.body, elsewhere);
                 verdict.err() == Some(*rejection)
             }
             Claim::Already(number, said) => {
                 let command = &self.commands[*number];
-                let verdict = model.verdict(&command.key, &command.actor, &command.body, Some(1));
+                let verdict = model.verdict(&command.key, &command.actor, &command.body, Elsewhere::usual());
                 if command.body.family() == Family::Room {
                     let holds = model.room(&command.key).may_hold_by_the_clock(&command.body);
                     return (holds || verdict == Ok(Vec::new()))
@@ -404,11 +473,20 @@ impl Oracle {
                     Body::EndCombo { combo } => {
                         let viewer = model.viewers.get(&command.key);
                         let known = viewer.and_then(|v| v.combos.iter().find(|c| c.id == *combo));
-                        known.map(|c| viewer::Answer::ComboEnded { total: c.total })
+                        known.map(|c| Said::Viewer(viewer::Answer::ComboEnded { total: c.total }))
                     }
-                    _ => Some(viewer::Answer::Relation),
+                    Body::CancelOrder => Some(Said::Order(order::Answer::Cancelled)),
+                    Body::PaymentTold { .. } | Body::RefundTold { .. } => {
+                        Some(Said::Payment(payment::Answer::Noted))
+                    }
+                    Body::List { .. } => Some(Said::Catalogue(catalogue::Answer::Changed)),
+                    Body::Reject { .. } => {
+                        let rejected = streamer::Answer::Withdrawal(WithdrawalState::Rejected);
+                        Some(Said::Streamer(rejected))
+                    }
+                    _ => Some(Said::Viewer(viewer::Answer::Relation)),
                 };
-                verdict == Ok(Vec::new()) && wanted.map(Said::Viewer).as_ref() == Some(said)
+                verdict == Ok(Vec::new()) && wanted.as_ref() == Some(said)
             }
         }
     }
@@ -418,9 +496,18 @@ impl Oracle {
 fn claim_of(command: &Command, event: &Event) -> Option<(Claim, Vec<String>)> {
     let room = match &command.body {
         Body::Gift { room, .. } => room,
+        body if body.asks_debt() => {
+            let owes = match event {
+                Event::WithdrawalRequested(_) | Event::WithdrawalApproved(_) => false,
+                event if refusal(event) == Some(Rejection::InDebt) => true,
+                _ => return None,
+            };
+            let claim = Claim::Owes(command.key.clone(), owes);
+            return Some((claim, vec![format!("viewer-{}", command.key)]));
+        }
         Body::Chat { .. } => {
             let (user, room) = (command.actor.clone(), command.key.clone());
-            let streams = vec![format!("viewer-{user}"), stream_of(command)];
+            let streams = vec![format!("viewer-{user}"), command.stream()];
             return Some((Claim::MayWrite(user, room), streams));
         }
         _ => return None,
@@ -435,6 +522,21 @@ fn claim_of(command: &Command, event: &Event) -> Option<(Claim, Vec<String>)> {
         _ => return None,
     };
     Some((claim, vec![format!("streamer-{room}")]))
+}
+
+/// What the platform's own processes do about money.
+fn is_of_the_house(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::CoinsRecharged(_)
+            | Event::CoinsTakenBack(_)
+            | Event::OrderPaid(_)
+            | Event::OrderRefunded(_)
+            | Event::PaymentUnmatched(_)
+            | Event::WithdrawalSubmitted(_)
+            | Event::WithdrawalPaid(_)
+            | Event::WithdrawalFailed(_)
+    )
 }
 
 /// The answer that a record stands for.
@@ -456,7 +558,29 @@ fn answer(event: &Event) -> Option<Said> {
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),
         Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
-        Event::CommandRefused(_) | Event::TicketsCredited(_) | Event::SettlementAdvanced(_) => return None,
+        Event::DebtForgiven(e) => Said::Viewer(viewer::Answer::Purse {
+            coins: None,
+            debt: e.debt_left,
+        }),
+        Event::TicketsAdjusted(e) => Said::Streamer(streamer::Answer::Adjusted {
+            tickets: e.tickets_left,
+        }),
+        Event::WithdrawalRequested(e) => Said::Streamer(streamer::Answer::Requested(e.clone())),
+        Event::WithdrawalApproved(e) => Said::Streamer(streamer::Answer::Withdrawal(
+            if e.approvals < e.approvals_needed {
+                WithdrawalState::Requested
+            } else {
+                WithdrawalState::Approved
+            },
+        )),
+        Event::WithdrawalRejected(_) => {
+            Said::Streamer(streamer::Answer::Withdrawal(WithdrawalState::Rejected))
+        }
+        Event::OrderCreated(e) => Said::Order(order::Answer::Created(e.clone())),
+        Event::OrderCancelled(_) => Said::Order(order::Answer::Cancelled),
+        Event::GiftListed(_) | Event::GiftDelisted(_) => Said::Catalogue(catalogue::Answer::Changed),
+        event if refusal(event).is_some() || is_of_the_house(event) => return None,
+        Event::TicketsCredited(_) | Event::SettlementAdvanced(_) | Event::ProcessAdvanced(_) => return None,
         order => {
             order.ordered_by()?;
             Said::Room(room::Answer::Ordered)

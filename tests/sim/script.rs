@@ -59,6 +59,45 @@ pub enum Body {
         act: Act,
         kept: Result<String, Rejection>,
     },
+    /// Let go of debt.
+    Forgive { coins: u64, reason: Text },
+    /// Tickets by hand.
+    AdjustTickets { amount: i64, reason: Text },
+    /// Tickets are to be paid out.
+    Withdraw {
+        withdrawal: String,
+        tickets: u64,
+        account: Text,
+    },
+    /// One of staff agrees to that.
+    Approve { withdrawal: String, by: &'static str },
+    /// One of staff does not.
+    Reject {
+        withdrawal: String,
+        by: &'static str,
+        reason: Text,
+    },
+    /// A pack of coins is ordered, by its place in the list; the key is the order.
+    Buy { pack: usize },
+    /// It is not wanted any more.
+    CancelOrder,
+    /// The provider says that money came; the key is the payment's.
+    PaymentTold {
+        order: String,
+        amount: u64,
+        currency: &'static str,
+    },
+    /// The provider says that it gave it back.
+    RefundTold { amount: u64, currency: &'static str },
+    /// A gift is offered, so.
+    List {
+        gift: String,
+        name: Text,
+        coins: u64,
+        tickets: u64,
+    },
+    /// It is offered no more.
+    Delist { gift: String },
 }
 
 /// Which actor a command goes to.
@@ -70,13 +109,41 @@ pub enum Family {
     Streamer,
     /// A room.
     Room,
+    /// An order of coins.
+    Order,
+    /// A payment.
+    Payment,
+    /// The gifts on offer.
+    Catalogue,
+}
+
+impl Family {
+    /// The word in front of its streams' names.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Streamer => "streamer",
+            Self::Room => "room",
+            Self::Order => "order",
+            Self::Payment => "payment",
+            Self::Catalogue => "catalogue",
+        }
+    }
 }
 
 impl Body {
     /// Which kind of actor it goes to.
     pub fn family(&self) -> Family {
         match self {
-            Self::StartLive { .. } | Self::StopLive => Family::Streamer,
+            Self::StartLive { .. }
+            | Self::StopLive
+            | Self::AdjustTickets { .. }
+            | Self::Withdraw { .. }
+            | Self::Approve { .. }
+            | Self::Reject { .. } => Family::Streamer,
+            Self::Buy { .. } | Self::CancelOrder => Family::Order,
+            Self::PaymentTold { .. } | Self::RefundTold { .. } => Family::Payment,
+            Self::List { .. } | Self::Delist { .. } => Family::Catalogue,
             Self::Chat { .. } | Self::Order { .. } => Family::Room,
             _ => Family::Viewer,
         }
@@ -84,7 +151,19 @@ impl Body {
 
     /// Whether a refusal of it is recorded.
     pub fn is_money(&self) -> bool {
-        matches!(self, Self::Adjust { .. } | Self::Gift { .. })
+        matches!(
+            self,
+            Self::Adjust { .. }
+                | Self::Gift { .. }
+                | Self::Forgive { .. }
+                | Self::AdjustTickets { .. }
+                | Self::Withdraw { .. }
+        )
+    }
+
+    /// Whether what the user owes as a viewer has to be known for it.
+    pub fn asks_debt(&self) -> bool {
+        matches!(self, Self::Withdraw { .. } | Self::Approve { .. })
     }
 }
 
@@ -111,6 +190,11 @@ impl Command {
         } else {
             format!("{}\u{1f}{}", self.actor, self.id)
         }
+    }
+
+    /// The stream it goes to.
+    pub fn stream(&self) -> String {
+        format!("{}-{}", self.body.family().word(), self.key)
     }
 }
 

@@ -106,13 +106,7 @@ impl Cashier {
                     waiting,
                 );
             }
-            Errand::Pay(payment) => give(
-                orders,
-                &order_key,
-                request,
-                order::Command::Pay(payment),
-                waiting,
-            ),
+            Errand::Pay(payment) => give(orders, &order_key, request, order::Command::Pay(payment), waiting),
             Errand::Refund { provider, payment } => {
                 let refund = order::Command::Refund { provider, payment };
                 give(orders, &order_key, request, refund, waiting);
@@ -124,13 +118,9 @@ impl Cashier {
                 viewer::Command::Recharge(recharge),
                 waiting,
             ),
-            Errand::TakeBack(user, back) => give(
-                viewers,
-                &user,
-                request,
-                viewer::Command::TakeBack(back),
-                waiting,
-            ),
+            Errand::TakeBack(user, back) => {
+                give(viewers, &user, request, viewer::Command::TakeBack(back), waiting)
+            }
         }
     }
 }

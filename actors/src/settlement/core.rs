@@ -53,6 +53,8 @@ pub enum Input {
 #[derive(Debug, Clone, Copy)]
 struct Sum {
     first: u64,
+    /// When the first was recorded, unix ms.
+    since_ms: i64,
     upto: u64,
     gifts: u64,
     tickets: u64,
@@ -72,6 +74,7 @@ struct Lane {
 struct Gift {
     streamer: UserId,
     sequence: u64,
+    recorded_at_ms: i64,
     tickets: u64,
 }
 
@@ -137,6 +140,7 @@ impl Core {
                 self.gift(Gift {
                     streamer: sent.room.streamer(),
                     sequence,
+                    recorded_at_ms: record.recorded_at_ms,
                     tickets: sent.tickets,
                 });
             }
@@ -220,6 +224,13 @@ impl Core {
             .map_or(self.read_upto, |first| first - 1)
     }
 
+    /// When the oldest gift was recorded that was read and is not credited, unix ms; none when all are.
+    pub fn waits_since_ms(&self) -> Option<i64> {
+        let first = |lane: &Lane| lane.under_way.or(lane.pending).map(|sum| sum.since_ms);
+        let held = self.held.first().map(|gift| gift.recorded_at_ms);
+        self.lanes.values().filter_map(first).chain(held).min()
+    }
+
     /// Where the cursor should be written to, if that is worth a record.
     pub fn advance_due(&self) -> Option<u64> {
         let upto = self.credited_upto();
@@ -269,6 +280,7 @@ impl Core {
         let Gift {
             streamer,
             sequence,
+            recorded_at_ms,
             tickets,
         } = gift;
         let Some(lane) = self.lanes.get_mut(&streamer) else {
@@ -279,6 +291,7 @@ impl Core {
         }
         let sum = lane.pending.get_or_insert(Sum {
             first: sequence,
+            since_ms: recorded_at_ms,
             upto: sequence,
             gifts: 0,
             tickets: 0,

@@ -23,12 +23,7 @@ pub(crate) struct Settler {
 
 impl Settler {
     /// One whose gifts are all credited up to the sequence `upto`.
-    pub(crate) fn new(
-        house: Arc<House>,
-        streamers: Arc<Registry<Streamer>>,
-        shard: u16,
-        upto: u64,
-    ) -> Self {
+    pub(crate) fn new(house: Arc<House>, streamers: Arc<Registry<Streamer>>, shard: u16, upto: u64) -> Self {
         Self {
             shard,
             house,
@@ -119,6 +114,10 @@ impl Manager for Settler {
 
     fn retry(&mut self) {
         self.core.retry();
+    }
+
+    fn waits_since_ms(&self) -> Option<i64> {
+        self.core.waits_since_ms()
     }
 
     fn done_upto(&self) -> u64 {

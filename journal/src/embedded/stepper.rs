@@ -51,6 +51,16 @@ impl Stepper {
     }
 }
 
+impl Drop for Stepper {
+    /// What waits will never be written. It is failed, because it holds those who wait for it, who hold the writer, which
+    /// holds the queue: left there, all of them would stay in memory for ever.
+    fn drop(&mut self) {
+        for waiting in self.queue.poison("the process is gone".into()) {
+            (waiting.done)(Err(Error::Closed));
+        }
+    }
+}
+
 /// Snapshots in memory that outlive an opening, as those on a disk outlive a process. Clones are the same.
 #[derive(Clone, Default)]
 pub struct SimSnapshots(pub(super) Arc<MemorySnapshots>);
