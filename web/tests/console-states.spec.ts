@@ -96,7 +96,7 @@ describe("the console of staff", { timeout: 120_000 }, () => {
       await made.page.getByRole("cell", { name: "12,980 coins" }).waitFor();
       await picture(made, `console-users-${name}`);
       await assertFits(made, "corrections");
-      for (const [n, section, ready] of [[3, "gifts", "Castle"], [4, "payments", "502: "], [5, "audit", "Every coin"]] as const) {
+      for (const [n, section, ready] of [[3, "gifts", "9,999"], [4, "payments", "502: "], [5, "audit", "Every coin"]] as const) {
         await made.page.locator("main h1").click();
         await made.page.keyboard.press(`${n}`);
         await made.page.getByText(ready).first().waitFor();
