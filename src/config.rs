@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use domain::{Catalogue, Gift};
+use domain::{Catalogue, Currency, Gift};
 use serde::{Deserialize, Serialize};
 
 mod gateway;
 mod money;
+mod payments;
 
 pub use gateway::{ANY_ORIGIN, GatewayConfig, TlsConfig};
+pub use payments::{Pack, PaymentsConfig, ProviderConfig};
 
 pub use money::{AdminConfig, PayoutsConfig, PayoutsProvider, StaffConfig};
 
@@ -83,6 +85,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("PAYOUTS_SECRET", &["payouts", "secret"]),
     ("PAYOUTS_PATIENCE_SECONDS", &["payouts", "patience_seconds"]),
     ("ADMIN_SESSION_SECONDS", &["admin", "session_seconds"]),
+    ("CURRENCY", &["currency"]),
 ];
 
 /// Everything that can be set.
@@ -121,6 +124,12 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The gifts on offer in a new journal.
     pub gifts: Vec<Gift>,
+    /// What packs are paid in.
+    pub currency: Currency,
+    /// What coins can be bought.
+    pub packs: Vec<Pack>,
+    /// Who takes the money.
+    pub payments: PaymentsConfig,
 }
 
 /// How connection tokens are checked.
@@ -199,6 +208,9 @@ impl Default for Config {
             payouts: PayoutsConfig::default(),
             admin: AdminConfig::default(),
             gifts: default_gifts(),
+            currency: Currency::cny(),
+            packs: payments::default_packs(),
+            payments: PaymentsConfig::default(),
         }
     }
 }
@@ -316,6 +328,8 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         self.catalogue()?;
+        payments::check_packs(&self.packs)?;
+        self.payments.check()?;
         if !(-720..=840).contains(&self.utc_offset_minutes) {
             bail!("utc_offset_minutes must be -720 to 840");
         }
@@ -438,6 +452,24 @@ mod tests {
             (
                 "[[admin.staff]]\nname = 'kim'\nroles = ['finance']\npassword_hash = 'secret'",
                 "livehouse staff hash",
+            ),
+            ("currency = 'yuan'", "currency"),
+            ("[[packs]]\nid = 'a'\ncoins = 0\nprice = 1", "coins and price"),
+            (
+                "[[packs]]\nid = 'a'\ncoins = 1\nprice = 1\n[[packs]]\nid = 'a'\ncoins = 2\nprice = 2",
+                "packs: a is listed twice",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = []\npay_url = 'https://p/{order}'",
+                "payments.providers: p: secrets must be 1 to 8",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = ['short']\npay_url = 'https://p/{order}'",
+                "32 bytes",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = ['0123456789abcdef0123456789abcdef']\npay_url = 'https://p/'",
+                "pay_url must contain {order}",
             ),
             (
                 "[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0",

@@ -15,6 +15,7 @@ pub mod hot;
 pub mod http;
 pub mod ledger;
 pub mod likes;
+pub mod payments;
 pub mod payouts;
 pub mod picture;
 pub mod platform;

@@ -4,10 +4,8 @@
 //! by the same id until it says what became of it, and never given the same money under another. Nothing is decided
 //! here: whether a withdrawal may be submitted, and how it ended, only its streamer's actor says.
 
-
 use domain::{Currency, ProviderName, WithdrawalId};
 use futures_util::future::BoxFuture;
-
 
 pub mod core;
 #[cfg(test)]

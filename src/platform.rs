@@ -8,7 +8,8 @@ use std::time::Duration;
 use actors::{Accepted, Actors, Reply, Request};
 use domain::room::Standing;
 use domain::streamer::PayoutTerms;
-use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, catalogue, room, streamer, viewer};
+use domain::{Catalogue, OrderId, PaymentId, ProviderName, Rejection, RoomId, SessionNumber, UserId};
+use domain::{catalogue, order, payment, room, streamer, viewer};
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
 use projections::ViewsHandle;
@@ -19,6 +20,7 @@ use crate::audience::Audience;
 use crate::feed::Feed;
 use crate::hot::Hot;
 use crate::likes::Likes;
+use crate::payments::Payments;
 use crate::payouts::PayoutStats;
 use crate::picture::Pictures;
 use crate::rpc::Failure;
@@ -59,6 +61,8 @@ pub struct Platform {
     pub hot: Hot,
     /// What newcomers to rooms are shown.
     pub pictures: Pictures,
+    /// What can be bought, and how it is paid.
+    pub payments: Payments,
     /// What may not be written in rooms.
     pub words: Words,
     /// Which journal this is: the epoch of every channel.
@@ -82,12 +86,18 @@ impl Platform {
             likes: Likes::default(),
             hot: Hot::default(),
             pictures: Pictures::default(),
+            payments: Payments::default(),
             words,
             journal,
             views,
             clock,
             failed,
         }
+    }
+
+    /// With something to buy.
+    pub fn with_payments(self, payments: Payments) -> Self {
+        Self { payments, ..self }
     }
 
     /// The views as they are now; hold them briefly, and not across an await.
@@ -166,6 +176,31 @@ impl Commands {
     ) -> impl Future<Output = Answer<streamer::Answer>> + Send + use<> {
         let (reply, answer) = Reply::channel();
         self.0.streamer(user, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to an order; completes when its outcome is durable.
+    pub fn order(
+        &self,
+        order: &OrderId,
+        request: Request,
+        command: order::Command,
+    ) -> impl Future<Output = Answer<order::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.order(order, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to a payment; completes when its outcome is durable.
+    pub fn payment(
+        &self,
+        provider: &ProviderName,
+        payment: &PaymentId,
+        request: Request,
+        command: payment::Command,
+    ) -> impl Future<Output = Answer<payment::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.payment(provider, payment, request, command, reply);
         answer
     }
 
