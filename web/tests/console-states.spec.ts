@@ -84,8 +84,8 @@ describe("the console of staff", { timeout: 120_000 }, () => {
     test(`every_other_section_is_fit_to_be_seen_on_a_${name}`, async () => {
       const made = await desk("users", { viewport });
       made.payments = [
-        { provider: "sandbox", payment: "pay_9f2c1be07d3a4e55", order: "9f2c1be07d3a4e55a1b2c3d4e5f60718", amount: 9_900, currency: "CNY", code: 502, time: Date.now() - 40 * MINUTE_MS },
-        { provider: "sandbox", payment: "pay_77aa", order: LONG_NAME, amount: 64_800, currency: "USD", code: 501, time: Date.now() - 4_000 * MINUTE_MS },
+        { provider: "sandbox", payment: "pay_9f2c1be07d3a4e55", order: "9f2c1be07d3a4e55a1b2c3d4e5f60718", amount: 9_900, currency: "CNY", code: 502, reason: "amount or currency are not the order's", since: Date.now() - 40 * MINUTE_MS },
+        { provider: "sandbox", payment: "pay_77aa", order: LONG_NAME, amount: 64_800, currency: "USD", code: 501, reason: "no such order", since: Date.now() - 4_000 * MINUTE_MS },
       ];
       await made.login();
       await made.page.getByLabel("User", { exact: true }).fill("ann");
@@ -96,7 +96,7 @@ describe("the console of staff", { timeout: 120_000 }, () => {
       await made.page.getByRole("cell", { name: "12,980 coins" }).waitFor();
       await picture(made, `console-users-${name}`);
       await assertFits(made, "corrections");
-      for (const [n, section, ready] of [[3, "gifts", "Castle"], [4, "payments", "502: "], [5, "audit", "Every coin"]] as const) {
+      for (const [n, section, ready] of [[3, "gifts", "9,999"], [4, "payments", "502: "], [5, "audit", "Every coin"]] as const) {
         await made.page.locator("main h1").click();
         await made.page.keyboard.press(`${n}`);
         await made.page.getByText(ready).first().waitFor();

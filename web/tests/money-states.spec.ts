@@ -100,6 +100,7 @@ describe("the states of a user's money", { timeout: 120_000 }, () => {
 
     test(`a_debt_is_said_in_plain_words_on_a_${name}`, async () => {
       const fake = await enter("ann", { coins: 12, debt: 1_240 }, { viewport });
+      await fake.page.getByTestId("owed").getByText("1,240 owed").waitFor();
       await fake.page.getByRole("button", { name: "Get coins" }).click();
       await fake.page.getByText("You owe 1,240 coins.").waitFor();
       await fake.page.locator("[data-pack=d]", { hasText: "740 after your debt" }).waitFor();

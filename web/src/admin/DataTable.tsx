@@ -10,6 +10,8 @@ export interface Column<Row> {
   number?: boolean;
   /** Long texts are cut to fit; the whole is their title. */
   title?: (row: Row) => string;
+  /** Left out where there is no space. */
+  dispensable?: boolean;
   /** Takes what the other columns leave. */
   wide?: boolean;
 }
@@ -25,9 +27,11 @@ interface Shown<Row> {
   /** A key other than those that walk was pressed on a row; true when it meant something. */
   press?: (row: Row, key: string) => boolean;
   marks?: (row: Row) => Record<string, string>;
+  /** Few narrow columns: it stays a table on a phone, too. */
+  narrow?: boolean;
 }
 
-export function DataTable<Row>({ label, columns, shown: { rows, state }, keyOf, empty, more, again, press, marks }: Shown<Row>) {
+export function DataTable<Row>({ label, columns, shown: { rows, state }, keyOf, empty, more, again, press, marks, narrow = false }: Shown<Row>) {
   const body = useRef<HTMLTableSectionElement>(null);
   const walk = (event: KeyboardEvent) => {
     const all = [...(body.current?.rows ?? [])];
@@ -40,13 +44,13 @@ export function DataTable<Row>({ label, columns, shown: { rows, state }, keyOf, 
     event.preventDefault();
   };
   return (
-    <div class="table">
+    <div class={narrow ? "table keeps" : "table"}>
       <table aria-label={label} aria-busy={state === "reading"}>
-        <thead><tr>{columns.map(({ head, number, wide }) => <th key={head} scope="col" data-number={number} data-wide={wide}>{head || <span class="hidden">Actions</span>}</th>)}</tr></thead>
+        <thead><tr>{columns.map(({ head, number, wide, dispensable }) => <th key={head} scope="col" data-number={number} data-wide={wide} data-dispensable={dispensable}>{head || <span class="hidden">Actions</span>}</th>)}</tr></thead>
         <tbody ref={body} onKeyDown={walk}>
           {rows.map((row, n) => (
             <tr key={keyOf(row)} tabIndex={n === 0 ? 0 : -1} {...marks?.(row)}>
-              {columns.map(({ head, draw, number, title, wide }) => <td key={head} data-number={number} data-wide={wide} data-head={head} title={title?.(row)}>{draw(row)}</td>)}
+              {columns.map(({ head, draw, number, title, wide, dispensable }) => <td key={head} data-dispensable={dispensable} data-number={number} data-wide={wide} data-head={head} title={title?.(row)}>{draw(row)}</td>)}
             </tr>
           ))}
         </tbody>

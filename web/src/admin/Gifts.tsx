@@ -24,7 +24,7 @@ export function Gifts({ api }: { api: Api }) {
   const done = (words: string) => { setSaid(words); void rows.refresh(); };
   const columns: readonly Column<Gift>[] = [
     { head: "", draw: ({ id }) => <GiftIcon gift={id} /> },
-    { head: "Id", draw: ({ id }) => <code>{id}</code> },
+    { head: "Id", draw: ({ id }) => <code>{id}</code>, dispensable: true },
     { head: "Name", draw: ({ name }) => <b>{name}</b>, wide: true },
     { head: "Coins", draw: ({ coins }) => exact(coins), number: true },
     { head: "Tickets", draw: ({ tickets }) => exact(tickets), number: true },
@@ -41,7 +41,7 @@ export function Gifts({ api }: { api: Api }) {
         <button class="main" type="button" onClick={() => setDeed({ what: "add" })}>Add a gift</button>
         <p class="said" role="status">{said}</p>
       </div>
-      <DataTable label="Gifts on offer" columns={columns} shown={rows.shown.value} keyOf={({ id }) => id} empty="No gift is on offer. Add the first." again={() => void rows.refresh()}
+      <DataTable narrow label="Gifts on offer" columns={columns} shown={rows.shown.value} keyOf={({ id }) => id} empty="No gift is on offer. Add the first." again={() => void rows.refresh()}
         press={(gift, key) => { if (key === "Enter") setDeed({ what: "change", gift }); return key === "Enter"; }} marks={({ id }) => ({ "data-gift": id })} />
       {deed?.what === "add" && (
         <Act title="Add a gift" facts={[]} confirm="Put on offer" fields={[{ name: "id", label: "Id", hint: "For ever: letters, digits or . _ - @", charsMax: 64 }, ...priceFields()]}

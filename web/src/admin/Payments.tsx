@@ -8,8 +8,10 @@ import type { UnmatchedPayment } from "./protocol";
 import { Rows } from "./rows";
 import { refusalWords } from "./words";
 
+const PAGE_ROWS = 50;
+
 const COLUMNS: readonly Column<UnmatchedPayment>[] = [
-  { head: "Time", draw: ({ time }) => moment(time) },
+  { head: "Time", draw: ({ since }) => moment(since) },
   { head: "Provider", draw: ({ provider }) => provider },
   { head: "Payment", draw: ({ payment }) => <code>{payment}</code>, title: ({ payment }) => payment },
   { head: "Amount", draw: ({ amount, currency }) => <b>{money(amount, currency, "code")}</b>, number: true },
@@ -17,14 +19,11 @@ const COLUMNS: readonly Column<UnmatchedPayment>[] = [
   { head: "Why, and what to do", draw: (row) => <span class="next-step">{nextStep(row)}</span>, wide: true },
 ];
 
-function nextStep({ code, reason }: UnmatchedPayment): string {
-  const words = refusalWords({ status: 0, code: code ?? 0, message: reason ?? "" });
-  return code ? `${code}: ${words}` : words;
-}
+const nextStep = ({ code, reason }: UnmatchedPayment): string => `${code}: ${refusalWords({ status: 0, code, message: reason })}`;
 
 export function Payments({ api }: { api: Api }) {
   const rows = useMemo(() => new Rows<UnmatchedPayment>(async (cursor) => {
-    const { payments, cursor: next } = await api.read<{ payments: UnmatchedPayment[]; cursor?: string }>(`/payments/unmatched${cursor ? `?cursor=${encodeURIComponent(cursor)}` : ""}`);
+    const { payments, cursor: next } = await api.read<{ payments: UnmatchedPayment[]; cursor?: string }>(`/payments/unmatched?${new URLSearchParams({ limit: `${PAGE_ROWS}`, ...(cursor ? { cursor } : {}) })}`);
     return { entries: payments, cursor: next };
   }), [api]);
   useEffect(() => { void rows.refresh(); }, [rows]);

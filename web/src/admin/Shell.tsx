@@ -85,5 +85,5 @@ function AuditPill({ console }: { console: Console }) {
 }
 
 export function isTyping(target: EventTarget | null): boolean {
-  return target instanceof HTMLInputElement || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
+  return (target instanceof HTMLInputElement && target.type !== "radio") || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement;
 }

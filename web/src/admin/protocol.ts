@@ -17,8 +17,8 @@ export interface FiledWithdrawal {
 /** Money that came for no order it fits. */
 export interface UnmatchedPayment {
   provider: string; payment: string; order: string; /** In minor units. */ amount: number; currency: string;
-  /** Why it fits none: the number of the refusal. */
-  code?: number; reason?: string; time: number; position?: number;
+  /** Why it fits none: the number of the refusal, and its words. */
+  code: number; reason: string; /** Unix ms. */ since: number;
 }
 
 /** What the standing audit has found so far. */

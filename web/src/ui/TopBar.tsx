@@ -2,7 +2,7 @@
 
 import type { App } from "../live/app";
 import type { Connection, Session } from "../live/session";
-import { exact } from "./format";
+import { compact, exact } from "./format";
 import { CoinSign, Mark, PlusSign } from "./icons";
 import { Avatar } from "./Avatar";
 
@@ -30,11 +30,12 @@ export function Purse({ app, session }: { app: App; session: Session }) {
   return (
     <div class="purse">
       <button class="purse-open" type="button" onClick={() => app.openSheet("wallet")} title="Your wallet"
-        aria-label={purse ? `Wallet: ${exact(purse.coins)} coins` : "Wallet"}>
+        aria-label={purse ? `Wallet: ${exact(purse.coins)} coins${purse.debt > 0 ? `, ${exact(purse.debt)} owed` : ""}` : "Wallet"}>
         <CoinSign />
         <span class="purse-coins" data-testid="coins" data-position={purse?.position} data-pending={purse?.pending}>
           {purse ? exact(purse.coins) : "···"}
         </span>
+        {purse !== undefined && purse.debt > 0 && <span class="purse-debt" data-testid="owed">{compact(purse.debt)} owed</span>}
       </button>
       <button class="purse-add" type="button" onClick={() => app.openSheet("recharge")} aria-label="Get coins" title="Get coins"><PlusSign /></button>
     </div>
