@@ -3,7 +3,8 @@
 //! generator included. Beside it a small streamer gets a gift every 10 ms, and must be credited as if nothing were going on.
 //! At the end the whole journal is audited.
 //!
-//! `LIVEHOUSE_BENCH_TICKETS` and `LIVEHOUSE_BENCH_VIEWERS` make it smaller, to try it.
+//! `LIVEHOUSE_BENCH_TICKETS` and `LIVEHOUSE_BENCH_VIEWERS` make it smaller, to try it; `LIVEHOUSE_BENCH_STREAMER_THREADS=0` puts
+//! the streamers on the viewers' thread, to see what it is worth that they have one of their own.
 
 mod support;
 
@@ -53,7 +54,8 @@ fn main() {
     let wanted = support::setting("LIVEHOUSE_BENCH_TICKETS").unwrap_or(TICKETS);
     let viewers = support::setting("LIVEHOUSE_BENCH_VIEWERS").unwrap_or(VIEWERS);
     let directory = support::directory();
-    let (reader, writer) = Embedded::open(directory.path().join("journal"), Options::default()).expect("a journal");
+    let (reader, writer) =
+        Embedded::open(directory.path().join("journal"), Options::default()).expect("a journal");
     let (reader, writer) = (Arc::new(reader), Arc::new(writer));
     let gifts = GIFTS.map(|(name, coins, tickets)| Gift {
         id: id(name),
@@ -67,10 +69,13 @@ fn main() {
     let config = Config {
         arbiters: 1,
         room_arbiters: 1,
+        streamer_arbiters: support::setting("LIVEHOUSE_BENCH_STREAMER_THREADS").unwrap_or(1) as usize,
         ..Config::default()
     };
     let actors = system.block_on(async { Actors::start(house, &config) });
-    let crowd: Arc<[UserId]> = (0..viewers).map(|n| id(&format!("{}", 100_000_000 + n))).collect();
+    let crowd: Arc<[UserId]> = (0..viewers)
+        .map(|n| id(&format!("{}", 100_000_000 + n)))
+        .collect();
     system.block_on(prepare(&actors, &crowd));
 
     let (began, cpu) = (Instant::now(), support::cpu_seconds());
@@ -103,7 +108,11 @@ fn main() {
         "{tickets} tickets to one streamer in {events} gifts and steps of combos of {viewers} viewers, {:.2} tickets each; {cpu_us:.2} us of the processor each",
         tickets as f64 / events as f64
     );
-    support::figure("the star's gifts, durable replies", events as f64 / given_in, "gifts/s");
+    support::figure(
+        "the star's gifts, durable replies",
+        events as f64 / given_in,
+        "gifts/s",
+    );
     println!(
         "all gifts durable after {given_in:.1} s, all credited after {settled_in:.1} s: {} credits carried {} gifts",
         actors.stats().credits.get(),
@@ -112,7 +121,11 @@ fn main() {
     lag("star", &evening.star, STAR_LAG_MS_MAX);
     lag("small streamer beside it", &evening.small, SMALL_LAG_MS_MAX);
     let audited = audit(&reader);
-    assert_eq!(credited(&reader, "star"), tickets, "every ticket is credited once");
+    assert_eq!(
+        credited(&reader, "star"),
+        tickets,
+        "every ticket is credited once"
+    );
     support::figure(
         &format!("all of it, settlement and audit ({audited:.1} s) included (at most {SECONDS_MAX})"),
         settled_in + audited,
@@ -189,7 +202,12 @@ async fn prepare(actors: &Actors, crowd: &[UserId]) {
     for room in ["star", "small"] {
         let (reply, live) = Reply::channel();
         let title = String::new();
-        actors.streamer(&id(room), request(room, "live"), streamer::Command::StartLive { title }, reply);
+        actors.streamer(
+            &id(room),
+            request(room, "live"),
+            streamer::Command::StartLive { title },
+            reply,
+        );
         live.await.expect("live");
     }
     let neighbour = id::<UserId>("neighbour");
@@ -239,7 +257,10 @@ fn give_star(actors: &Actors, crowd: &[UserId], evening: &Arc<Evening>, wanted: 
                 1_900 => (&rocket, 1, None),
                 _ => (&rose, 1, None),
             };
-            let worth = GIFTS.iter().find(|(name, ..)| *name == gift.as_str()).map_or(0, |gift| gift.2);
+            let worth = GIFTS
+                .iter()
+                .find(|(name, ..)| *name == gift.as_str())
+                .map_or(0, |gift| gift.2);
             tickets += worth * u64::from(count);
             let gift = SendGift {
                 room: room.clone(),
@@ -251,7 +272,15 @@ fn give_star(actors: &Actors, crowd: &[UserId], evening: &Arc<Evening>, wanted: 
             // As long as the UUIDs that clients make.
             let command_id = format!("00000000-0000-4000-8000-{events:012x}");
             let timed = events.is_multiple_of(TIMED_EVERY);
-            send(actors, &crowd[at], &command_id, gift, evening, timed.then_some(true), Some(generator.clone()));
+            send(
+                actors,
+                &crowd[at],
+                &command_id,
+                gift,
+                evening,
+                timed.then_some(true),
+                Some(generator.clone()),
+            );
             events += 1;
         }
     }
@@ -265,7 +294,10 @@ impl Tapping {
     /// The next step; a combo of some thousands is followed by the next one.
     fn tap(&mut self, step: u32) -> ComboStep {
         if self.total > 20_000 {
-            *self = Self { combo: self.combo + 1, total: 0 };
+            *self = Self {
+                combo: self.combo + 1,
+                total: 0,
+            };
         }
         self.total += step;
         let id = id(&format!("combo-{}", self.combo));
@@ -276,12 +308,30 @@ impl Tapping {
 
 /// A gift by the clock, whatever came of the last.
 fn give_small(actors: &Actors, evening: &Arc<Evening>) {
-    let (room, rose, user) = (id::<RoomId>("small"), id::<GiftId>("rose"), id::<UserId>("neighbour"));
+    let (room, rose, user) = (
+        id::<RoomId>("small"),
+        id::<GiftId>("rose"),
+        id::<UserId>("neighbour"),
+    );
     let (began, mut sent) = (Instant::now(), 0u32);
     while !evening.over.load(Ordering::Acquire) {
         let (room, gift, session) = (room.clone(), rose.clone(), None);
-        let gift = SendGift { room, session, gift, count: 1, combo: None };
-        send(actors, &user, &format!("small-{sent}"), gift, evening, Some(false), None);
+        let gift = SendGift {
+            room,
+            session,
+            gift,
+            count: 1,
+            combo: None,
+        };
+        send(
+            actors,
+            &user,
+            &format!("small-{sent}"),
+            gift,
+            evening,
+            Some(false),
+            None,
+        );
         sent += 1;
         let due = began + SMALL_EVERY * sent;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -314,15 +364,25 @@ fn send(
             }
         }
     };
-    actors.viewer(user, request(user.as_str(), command_id), viewer::Command::SendGift(gift), reply);
+    actors.viewer(
+        user,
+        request(user.as_str(), command_id),
+        viewer::Command::SendGift(gift),
+        reply,
+    );
 }
 
 /// Follows the journal, as whoever shows the account does: a credit counts when it can be read.
 fn watch(reader: &Arc<EmbeddedReader>, evening: &Evening) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
     runtime.expect("a runtime").block_on(async {
         let mut after = Checkpoint::start(1);
-        reader.head().positions().for_each(|position| after.advance(position));
+        reader
+            .head()
+            .positions()
+            .for_each(|position| after.advance(position));
         let mut tail = reader.tail(&after);
         loop {
             let batch = match tokio::time::timeout(Duration::from_millis(20), tail.next()).await {
@@ -330,7 +390,10 @@ fn watch(reader: &Arc<EmbeddedReader>, evening: &Evening) {
                 Err(_) if evening.settled.load(Ordering::Acquire) => return,
                 Err(_) => continue,
             };
-            for record in batch.iter().filter(|record| record.event_type == EventType::TicketsCredited) {
+            for record in batch
+                .iter()
+                .filter(|record| record.event_type == EventType::TicketsCredited)
+            {
                 if let Event::TicketsCredited(credit) = journal::codec::decode(&record).expect("decodes") {
                     match record.key {
                         "star" => evening.star.credited(credit.upto),
@@ -344,7 +407,10 @@ fn watch(reader: &Arc<EmbeddedReader>, evening: &Evening) {
 
 fn lag(whose: &str, lag: &Lag, ms_max: f64) {
     let us = lag.us.lock().expect("no panic under the lock");
-    assert!(lag.waiting.lock().expect("no panic under the lock").is_empty(), "not all was credited");
+    assert!(
+        lag.waiting.lock().expect("no panic under the lock").is_empty(),
+        "not all was credited"
+    );
     let ms = |q| us.value_at_quantile(q) as f64 / 1e3;
     println!(
         "settlement lag of the {whose}, from durable to credited: p50 {:.1} ms, p99 {:.1} ms (at most {ms_max}), max {:.1} ms, of {} gifts",
@@ -362,7 +428,11 @@ fn audit(reader: &EmbeddedReader) -> f64 {
     assert!(report.is_clean(), "the audit finds {:?}", report.first_break());
     assert_eq!(report.in_flight.gifts, 0, "not all was credited");
     let seconds = began.elapsed().as_secs_f64();
-    println!("audit of {} records: clean, {:.0} events/s", report.records, report.records as f64 / seconds);
+    println!(
+        "audit of {} records: clean, {:.0} events/s",
+        report.records,
+        report.records as f64 / seconds
+    );
     seconds
 }
 
@@ -375,7 +445,10 @@ fn credited(reader: &EmbeddedReader, streamer: &str) -> u64 {
         if batch.is_empty() {
             return tickets;
         }
-        for record in batch.iter().filter(|r| r.kind == StreamKind::Streamer && r.key == streamer) {
+        for record in batch
+            .iter()
+            .filter(|r| r.kind == StreamKind::Streamer && r.key == streamer)
+        {
             if let Event::TicketsCredited(credit) = journal::codec::decode(&record).expect("decodes") {
                 tickets += credit.tickets;
             }

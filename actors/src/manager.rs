@@ -381,7 +381,9 @@ impl<M: Manager> Runner<M> {
         }
         let oldest = self.manager.waits_since_ms();
         let since_ms = oldest.into_iter().chain(unread.then_some(self.read_at_ms)).min();
-        self.done.since_ms.set(since_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0));
+        self.done
+            .since_ms
+            .set(since_ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0));
     }
 
     /// Takes what came of effects. A journal that can no longer write ends this.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use projections::views::{Board, Views};
 use projections::ledger::Books;
+use projections::views::{Board, Views};
 use projections::{Day, Options, Stopper, ViewStore, audit, check};
 
 use crate::life::{Life, id};

@@ -82,7 +82,11 @@ const FIGURES: &[Figure] = &[
         "<= 300 s in all",
     ),
     figure("star", "settlement lag of that streamer", "p99 <= 1 s"),
-    figure("star", "settlement lag of a small streamer beside it", "p99 <= 200 ms"),
+    figure(
+        "star",
+        "settlement lag of a small streamer beside it",
+        "p99 <= 200 ms",
+    ),
     figure(
         "websocket",
         "gifts over WebSocket, each acknowledged",

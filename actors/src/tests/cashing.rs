@@ -252,12 +252,10 @@ impl Cashing {
         let key = format!("p.{payment}");
         let records = self.world.journal.records(0).into_iter();
         let mut of_it = records.filter(|r| r.stream.kind == StreamKind::Payment && r.stream.key == key);
-        of_it.find_map(
-            |r| match journal::codec::decode(&r.as_ref()).expect("decodes") {
-                Event::PaymentUnmatched(e) => Some(e.rejection),
-                _ => None,
-            },
-        )
+        of_it.find_map(|r| match journal::codec::decode(&r.as_ref()).expect("decodes") {
+            Event::PaymentUnmatched(e) => Some(e.rejection),
+            _ => None,
+        })
     }
 }
 
@@ -327,7 +325,11 @@ fn a_crash_between_any_two_steps_changes_nothing() {
     assert!(steps > 6, "{steps}");
     for crash_after in 1..=steps {
         let (_, again, counted_again) = story(Some(crash_after));
-        assert_eq!((again, counted_again), (purse, counted), "after step {crash_after}");
+        assert_eq!(
+            (again, counted_again),
+            (purse, counted),
+            "after step {crash_after}"
+        );
     }
 }
 
@@ -342,10 +344,7 @@ fn a_payment_that_is_told_again_and_again_is_credited_once() {
     assert_eq!(cashing.purse("ann"), (COINS, 0));
     assert_eq!(cashing.counted(), (1, 0, 0));
     let other = cashing.told("1", received("1", "o", PRICE + 1));
-    assert!(matches!(
-        other,
-        Err(Failure::Rejected(Rejection::PaymentReused))
-    ));
+    assert!(matches!(other, Err(Failure::Rejected(Rejection::PaymentReused))));
 }
 
 #[test]
@@ -478,10 +477,7 @@ fn every_payment_counts_once_whatever_crashes_fails_or_comes_twice_at_any_point(
                     } else {
                         order.clone()
                     };
-                    if cashing
-                        .told(&payment, received(&payment, &order, PRICE))
-                        .is_ok()
-                    {
+                    if cashing.told(&payment, received(&payment, &order, PRICE)).is_ok() {
                         orders[at].1 = true;
                     }
                 }
@@ -608,10 +604,7 @@ fn a_payment_goes_all_the_way_to_the_viewers_coins_and_a_stop_notes_the_cursor()
         assert!(actors.stop(Duration::from_secs(20)).await);
         let records = world.journal.records(0);
         let cursor = records.iter().rfind(|r| r.stream.kind == StreamKind::Process);
-        assert_eq!(
-            cursor.expect("a cursor").stream.to_string(),
-            "process-cashier.0"
-        );
+        assert_eq!(cursor.expect("a cursor").stream.to_string(), "process-cashier.0");
         let credits = records.iter().filter(|r| r.stream.kind == StreamKind::Viewer);
         assert_eq!(credits.count(), 1);
     });

@@ -77,7 +77,10 @@ fn unmatched(order: &str) -> PaymentUnmatched {
 fn orders(views: &Views, by: &str, limit: usize) -> Vec<(String, OrderState)> {
     let (mut found, mut cursor) = (Vec::new(), None);
     loop {
-        let page = views.orders(&user(by), cursor.as_deref(), limit).unwrap().unwrap();
+        let page = views
+            .orders(&user(by), cursor.as_deref(), limit)
+            .unwrap()
+            .unwrap();
         assert!(page.entries.len() <= limit);
         found.extend(page.entries.iter().map(|e| (e.order.to_string(), e.state)));
         cursor = page.cursor;
@@ -105,7 +108,13 @@ fn for_staff(views: &Views, limit: usize) -> Vec<(String, u64)> {
 fn a_users_orders_are_listed_newest_first_in_the_state_they_are_in() {
     let journal = MemoryJournal::new();
     let store = memory();
-    for (name, by) in [("o1", "ann"), ("o2", "ann"), ("b1", "bob"), ("o3", "ann"), ("o4", "ann")] {
+    for (name, by) in [
+        ("o1", "ann"),
+        ("o2", "ann"),
+        ("b1", "bob"),
+        ("o3", "ann"),
+        ("o4", "ann"),
+    ] {
         order(&journal, name, created(by));
     }
     order(&journal, "o2", OrderCancelled { user: user("ann") });
