@@ -18,6 +18,7 @@ mod accounts;
 mod gifts;
 mod login;
 pub mod password;
+mod payments;
 mod sessions;
 mod withdrawals;
 
@@ -67,6 +68,7 @@ pub fn configure(config: &mut ServiceConfig, desk: Option<Arc<Desk>>) {
         .route("/users/{user}/coins", web::post().to(accounts::coins))
         .route("/users/{user}/tickets", web::post().to(accounts::tickets))
         .route("/users/{user}/forgive", web::post().to(accounts::forgive))
+        .route("/payments/unmatched", web::get().to(payments::unmatched))
         .route("/gifts", web::get().to(gifts::list))
         .route("/gifts/{gift}", web::put().to(gifts::put))
         .route("/gifts/{gift}", web::delete().to(gifts::delete));

@@ -12,12 +12,15 @@ use crate::config::Config;
 mod audit;
 mod crowd;
 mod demo;
+mod explain;
 mod log;
 mod open;
 mod rebuild;
+mod reconcile;
 mod replay;
 mod serve;
 mod staff;
+mod statement;
 mod token;
 mod verify;
 
@@ -49,6 +52,12 @@ enum Verb {
     Replay(replay::Args),
     /// Print records of the journal as JSON lines
     Log(log::Args),
+    /// Explain a command: what it did to every account, and what came of it
+    Explain(explain::Args),
+    /// Print the statement of a user, or of a provider's day
+    Statement(statement::Args),
+    /// Compare a payment provider's file of a day with the journal
+    Reconcile(reconcile::Args),
     /// Check every byte of the journal
     Verify(verify::Args),
     /// Check the ledger: that not one coin or ticket was lost or made
@@ -96,6 +105,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Verb::Rebuild(args) => rebuild::run(&args),
         Verb::Replay(args) => replay::run(&args),
         Verb::Log(args) => log::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Statement(args) => statement::run(&args),
+        Verb::Reconcile(args) => reconcile::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Audit(args) => audit::run(&args),
     }

@@ -7,13 +7,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use domain::{Catalogue, Gift};
+use domain::{Catalogue, Currency, Gift};
 use serde::{Deserialize, Serialize};
 
 mod gateway;
 mod money;
+mod payments;
 
 pub use gateway::{ANY_ORIGIN, GatewayConfig, TlsConfig};
+pub use payments::{Pack, PaymentsConfig, ProviderConfig};
 
 pub use money::{AdminConfig, PayoutsConfig, PayoutsProvider, StaffConfig};
 
@@ -33,8 +35,10 @@ const KEYS: &[(&str, &[&str])] = &[
     ("TLS_CERTIFICATE", &["tls", "certificate"]),
     ("TLS_KEY", &["tls", "key"]),
     ("READY_LAG_RECORDS_MAX", &["ready_lag_records_max"]),
+    ("LEDGER_BREAKS_ACCEPTED_UPTO", &["ledger_breaks_accepted_upto"]),
     ("BLOCKED_WORDS", &["blocked_words"]),
     ("UTC_OFFSET_MINUTES", &["utc_offset_minutes"]),
+    ("ANNOUNCE_COINS_MIN", &["announce_coins_min"]),
     ("TOKEN_ALGORITHM", &["token", "algorithm"]),
     ("TOKEN_SECRET", &["token", "secret"]),
     ("TOKEN_PUBLIC_KEY_FILE", &["token", "public_key_file"]),
@@ -82,6 +86,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("PAYOUTS_SECRET", &["payouts", "secret"]),
     ("PAYOUTS_PATIENCE_SECONDS", &["payouts", "patience_seconds"]),
     ("ADMIN_SESSION_SECONDS", &["admin", "session_seconds"]),
+    ("CURRENCY", &["currency"]),
 ];
 
 /// Everything that can be set.
@@ -98,10 +103,14 @@ pub struct Config {
     pub stop_spread_ms: u64,
     /// `/readyz` says no when a view lies more than this many records behind the journal.
     pub ready_lag_records_max: u64,
+    /// Records of the journal up to here may break the ledger's promises without stopping withdrawals: somebody has looked.
+    pub ledger_breaks_accepted_upto: u64,
     /// A file of words that may not be written in rooms, one a line; it is read again when it changes, and on SIGHUP.
     pub blocked_words: Option<PathBuf>,
     /// Where the platform's day begins, in minutes east of UTC: 480 = Asia/Shanghai.
     pub utc_offset_minutes: i32,
+    /// One gift command worth at least so many coins is told in every live room; 0 = none is.
+    pub announce_coins_min: u64,
     /// Who may connect.
     pub token: TokenConfig,
     /// What is logged, to standard error.
@@ -118,6 +127,12 @@ pub struct Config {
     pub admin: AdminConfig,
     /// The gifts on offer in a new journal.
     pub gifts: Vec<Gift>,
+    /// What packs are paid in.
+    pub currency: Currency,
+    /// What coins can be bought.
+    pub packs: Vec<Pack>,
+    /// Who takes the money.
+    pub payments: PaymentsConfig,
 }
 
 /// How connection tokens are checked.
@@ -185,8 +200,10 @@ impl Default for Config {
             stop_deadline_seconds: 20,
             stop_spread_ms: 3_000,
             ready_lag_records_max: 100_000,
+            ledger_breaks_accepted_upto: 0,
             blocked_words: None,
             utc_offset_minutes: 480,
+            announce_coins_min: 50_000,
             token: TokenConfig::default(),
             log: LogConfig::default(),
             gateway: GatewayConfig::default(),
@@ -195,6 +212,9 @@ impl Default for Config {
             payouts: PayoutsConfig::default(),
             admin: AdminConfig::default(),
             gifts: default_gifts(),
+            currency: Currency::cny(),
+            packs: payments::default_packs(),
+            payments: PaymentsConfig::default(),
         }
     }
 }
@@ -312,6 +332,8 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         self.catalogue()?;
+        payments::check_packs(&self.packs)?;
+        self.payments.check()?;
         if !(-720..=840).contains(&self.utc_offset_minutes) {
             bail!("utc_offset_minutes must be -720 to 840");
         }
@@ -434,6 +456,24 @@ mod tests {
             (
                 "[[admin.staff]]\nname = 'kim'\nroles = ['finance']\npassword_hash = 'secret'",
                 "livehouse staff hash",
+            ),
+            ("currency = 'yuan'", "currency"),
+            ("[[packs]]\nid = 'a'\ncoins = 0\nprice = 1", "coins and price"),
+            (
+                "[[packs]]\nid = 'a'\ncoins = 1\nprice = 1\n[[packs]]\nid = 'a'\ncoins = 2\nprice = 2",
+                "packs: a is listed twice",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = []\npay_url = 'https://p/{order}'",
+                "payments.providers: p: secrets must be 1 to 8",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = ['short']\npay_url = 'https://p/{order}'",
+                "32 bytes",
+            ),
+            (
+                "[[payments.providers]]\nname = 'p'\nsecrets = ['0123456789abcdef0123456789abcdef']\npay_url = 'https://p/'",
+                "pay_url must contain {order}",
             ),
             (
                 "[[gifts]]\nid = 'a'\nname = 'A'\ncoins = 0\ntickets = 0",

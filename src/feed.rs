@@ -13,6 +13,8 @@ use projections::publication::{self, Moment};
 use projections::views::Board;
 use projections::{Deltas, Sink};
 
+use crate::big_gifts::BigGifts;
+
 /// Bytes of the journal that are read at once for a lone record of a room's past.
 const READ_BYTES_MIN: usize = 16 * 1024;
 /// Bytes that are read at once where the wanted records stand close together: one more read checks a whole batch again.
@@ -39,6 +41,11 @@ impl Feed {
     /// Reads from this journal.
     pub fn new(reader: Arc<dyn Reader>) -> Self {
         Self { reader }
+    }
+
+    /// The journal that it reads.
+    pub fn reader(&self) -> &dyn Reader {
+        &*self.reader
     }
 
     /// The publications of these records, which must be in ascending order and all shown in rooms.
@@ -96,11 +103,12 @@ pub fn room_channel(room: &RoomId) -> String {
 pub struct Broadcaster {
     commits: SyncSender<Deltas>,
     boards: Arc<Mutex<HashSet<Board>>>,
+    big_gifts: Arc<BigGifts>,
 }
 
 impl Broadcaster {
-    /// Starts the thread; it ends when the broadcaster is dropped.
-    pub fn start(hub: Arc<Hub>) -> std::io::Result<(Self, JoinHandle<()>)> {
+    /// Starts the thread; it ends when the broadcaster is dropped. Big gifts are kept for those who tell all rooms.
+    pub fn start(hub: Arc<Hub>, big_gifts: Arc<BigGifts>) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (commits, waiting) = sync_channel(COMMITS_WAITING_MAX);
         let thread = std::thread::Builder::new()
             .name("broadcast".into())
@@ -109,6 +117,7 @@ impl Broadcaster {
             Self {
                 commits,
                 boards: Arc::default(),
+                big_gifts,
             },
             thread,
         ))
@@ -137,6 +146,7 @@ impl Sink for Broadcaster {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .extend(boards);
+        self.big_gifts.note(&deltas.shown);
         // It is gone only when the process stops: then there is nobody to tell.
         let _ = self.commits.send(deltas);
     }
@@ -161,7 +171,8 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {
                 // Without an offset, which the balance of the same record has; whoever comes back gets it again.
-                publish(hub, &channel, Class::Durable, Publication::new(change.json()));
+                let publication = Publication::new(change.json()).urgent(Urgency::Now);
+                publish(hub, &channel, Class::Durable, publication);
             }
         }
         for change in &deltas.balances {

@@ -12,6 +12,7 @@ use crate::platform::Platform;
 mod dev;
 pub mod metrics;
 mod page;
+mod payments;
 
 pub use dev::Dev;
 
@@ -40,12 +41,16 @@ pub fn configure(
             get().to(async || HttpResponse::Ok().content_type("text/plain").body("ok\n")),
         )
         .route("/readyz", get().to(readyz))
-        .route("/metrics", get().to(metrics::serve));
+        .route("/metrics", get().to(metrics::serve))
+        .service(payments::webhooks());
     if let Some(dev) = dev {
         config
             .app_data(Data::new(dev))
             .route("/dev/token", get().to(dev::token))
-            .route("/dev/grant", web::post().to(dev::grant));
+            .route("/dev/grant", web::post().to(dev::grant))
+            .route("/dev/pay", get().to(dev::pay::page))
+            .route("/dev/pay", web::post().to(dev::pay::press))
+            .route("/dev/refund", web::post().to(dev::pay::refund));
     }
     admin::configure(config, desk);
     config.default_service(get().to(page::serve));

@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod audience;
 pub mod backend;
+pub mod big_gifts;
 pub mod catalogue;
 pub mod cli;
 pub mod config;
@@ -12,7 +13,9 @@ pub mod crowd;
 pub mod feed;
 pub mod hot;
 pub mod http;
+pub mod ledger;
 pub mod likes;
+pub mod payments;
 pub mod payouts;
 pub mod picture;
 pub mod platform;

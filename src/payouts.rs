@@ -4,12 +4,8 @@
 //! by the same id until it says what became of it, and never given the same money under another. Nothing is decided
 //! here: whether a withdrawal may be submitted, and how it ended, only its streamer's actor says.
 
-use std::sync::atomic::Ordering;
-
 use domain::{Currency, ProviderName, WithdrawalId};
 use futures_util::future::BoxFuture;
-
-use crate::platform::Platform;
 
 pub mod core;
 #[cfg(test)]
@@ -69,9 +65,4 @@ pub trait PayoutProvider: Send + Sync {
 
     /// Asks what became of a payout.
     fn status<'a>(&'a self, id: &'a WithdrawalId) -> BoxFuture<'a, Answer>;
-}
-
-/// Whether nothing may be requested, approved or submitted now, because the books do not add up.
-pub fn withdrawals_stopped(platform: &Platform) -> bool {
-    platform.withdrawals_stopped.load(Ordering::Acquire)
 }

@@ -2,14 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actors::{Accepted, Actors, Reply, Request};
 use domain::room::Standing;
 use domain::streamer::PayoutTerms;
-use domain::{Catalogue, Rejection, RoomId, SessionNumber, UserId, catalogue, room, streamer, viewer};
+use domain::{Catalogue, OrderId, PaymentId, ProviderName, Rejection, RoomId, SessionNumber, UserId};
+use domain::{catalogue, order, payment, room, streamer, viewer};
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
 use projections::ViewsHandle;
@@ -20,6 +20,7 @@ use crate::audience::Audience;
 use crate::feed::Feed;
 use crate::hot::Hot;
 use crate::likes::Likes;
+use crate::payments::Payments;
 use crate::payouts::PayoutStats;
 use crate::picture::Pictures;
 use crate::rpc::Failure;
@@ -50,8 +51,6 @@ pub struct Platform {
     pub payout_terms: PayoutTerms,
     /// The numbers of the payout worker.
     pub payout_stats: PayoutStats,
-    /// Whether nothing may be withdrawn, because the books do not add up: see `payouts::withdrawals_stopped`.
-    pub withdrawals_stopped: AtomicBool,
     /// What was shown in rooms.
     pub feed: Feed,
     /// Who is in which room.
@@ -62,6 +61,8 @@ pub struct Platform {
     pub hot: Hot,
     /// What newcomers to rooms are shown.
     pub pictures: Pictures,
+    /// What can be bought, and how it is paid.
+    pub payments: Payments,
     /// What may not be written in rooms.
     pub words: Words,
     /// Which journal this is: the epoch of every channel.
@@ -69,6 +70,7 @@ pub struct Platform {
     views: ViewsHandle,
     clock: actors::Clock,
     failed: Failed,
+    breaks_accepted_upto: u64,
 }
 
 impl Platform {
@@ -80,18 +82,31 @@ impl Platform {
             actors,
             payout_terms,
             payout_stats: PayoutStats::default(),
-            withdrawals_stopped: AtomicBool::new(false),
             feed,
             audience: Audience::default(),
             likes: Likes::default(),
             hot: Hot::default(),
             pictures: Pictures::default(),
+            payments: Payments::default(),
             words,
             journal,
             views,
             clock,
             failed,
+            breaks_accepted_upto: 0,
         }
+    }
+
+    /// With something to buy.
+    pub fn with_payments(self, payments: Payments) -> Self {
+        Self { payments, ..self }
+    }
+
+    /// What the ledger says of records up to this sequence stops no withdrawal: somebody has looked.
+    #[must_use]
+    pub fn accepting_breaks_upto(mut self, sequence: u64) -> Self {
+        self.breaks_accepted_upto = sequence;
+        self
     }
 
     /// The views as they are now; hold them briefly, and not across an await.
@@ -109,17 +124,18 @@ impl Platform {
         self.views.progress()
     }
 
-    /// Whether the ledger adds up, as far as the views are. Whatever takes tickets out of the house asks first.
+    /// Whether the ledger adds up, as far as the views are, leaving out what was looked at and accepted. Whatever takes
+    /// tickets out of the house asks first.
     pub fn books(&self) -> Books {
-        self.views().balances().books()
+        match self.views().balances().books() {
+            Books::Broken { last, .. } if last <= self.breaks_accepted_upto => Books::Ok,
+            books => books,
+        }
     }
 
-    /// Refuses with [`Rejection::WithdrawalsStopped`] while the ledger does not add up.
-    pub fn withdrawals_may_go_on(&self) -> Result<(), Rejection> {
-        match self.progress().ledger_breaks.load(Ordering::Relaxed) {
-            0 => Ok(()),
-            _ => Err(Rejection::WithdrawalsStopped),
-        }
+    /// Whether nothing may be requested, approved or submitted now, because the ledger does not add up.
+    pub fn withdrawals_stopped(&self) -> bool {
+        self.progress().ledger_break_last.load(Ordering::Relaxed) > self.breaks_accepted_upto
     }
 
     /// Why the journal takes no more writes; none while it does.
@@ -173,6 +189,31 @@ impl Commands {
     ) -> impl Future<Output = Answer<streamer::Answer>> + Send + use<> {
         let (reply, answer) = Reply::channel();
         self.0.streamer(user, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to an order; completes when its outcome is durable.
+    pub fn order(
+        &self,
+        order: &OrderId,
+        request: Request,
+        command: order::Command,
+    ) -> impl Future<Output = Answer<order::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.order(order, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to a payment; completes when its outcome is durable.
+    pub fn payment(
+        &self,
+        provider: &ProviderName,
+        payment: &PaymentId,
+        request: Request,
+        command: payment::Command,
+    ) -> impl Future<Output = Answer<payment::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.payment(provider, payment, request, command, reply);
         answer
     }
 

@@ -12,12 +12,13 @@ use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::audience::Sample;
+use crate::big_gifts::BigGifts;
 use crate::feed::{ChangedBoards, publish, room_channel};
 use crate::hot;
 use crate::platform::Platform;
 use crate::rpc;
 
-/// Between two `hearts` of one room.
+/// Between two `hearts` of one room, and two looks for big gifts.
 const HEARTS_EVERY: Duration = Duration::from_millis(200);
 /// Between two `board` publications of one board, and two `entered` of one room.
 const BOARDS_EVERY: Duration = Duration::from_millis(500);
@@ -57,12 +58,15 @@ struct Hearts {
 }
 
 /// Tells rooms and boards until the task is dropped.
-pub async fn run(platform: Arc<Platform>, hub: Arc<Hub>, boards: ChangedBoards) {
+pub async fn run(platform: Arc<Platform>, hub: Arc<Hub>, boards: ChangedBoards, big_gifts: Arc<BigGifts>) {
     let [mut hearts, mut half_seconds, mut seconds] = [HEARTS_EVERY, BOARDS_EVERY, COUNTERS_EVERY].map(every);
     let mut told = Told::new();
     loop {
         tokio::select! {
-            _ = hearts.tick() => tell_hearts(&platform, &hub),
+            _ = hearts.tick() => {
+                tell_hearts(&platform, &hub);
+                tell_big_gifts(&platform, &hub, &big_gifts);
+            }
             _ = half_seconds.tick() => {
                 tell_boards(&platform, &hub, &boards);
                 tell_entered(&platform, &hub);
@@ -93,6 +97,26 @@ fn tell_hearts(platform: &Platform, hub: &Hub) {
         };
         // A slow reader does without hearts before it does without names.
         tell_room(hub, &room, Class::Ephemeral, &hearts, Publication::first_to_go);
+    }
+}
+
+/// Every other live room hears of a big gift; the room itself has seen it.
+fn tell_big_gifts(platform: &Platform, hub: &Hub, big_gifts: &BigGifts) {
+    let told = big_gifts.take();
+    if told.is_empty() {
+        return;
+    }
+    let rooms: Vec<RoomId> = platform
+        .views()
+        .live_rooms()
+        .filter_map(|live| live.ok().map(|live| live.room))
+        .filter(|room| hub.has_subscribers(&room_channel(room)))
+        .collect();
+    for big in &told {
+        let publication = Publication::new(big.json());
+        for room in rooms.iter().filter(|room| **room != big.room) {
+            publish(hub, &room_channel(room), Class::Ephemeral, publication.clone());
+        }
     }
 }
 

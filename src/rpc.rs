@@ -18,6 +18,7 @@ mod gift;
 mod like;
 mod live;
 mod moderation;
+mod recharge;
 pub(crate) mod request;
 mod room;
 mod wallet;
@@ -123,10 +124,16 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "gift.catalog" => gift::catalog(platform),
         "gift.send" => gift::send(platform, user, data).await,
         "gift.combo_end" => gift::combo_end(platform, user, data).await,
+        "gift.stats" => gift::stats(platform, data),
         "wallet.get" => wallet::get(platform, user, data).await,
+        "wallet.history" => wallet::history(platform, user, data).await,
         "withdraw.terms" => withdraw::terms(platform),
         "withdraw.request" => withdraw::request(platform, user, data).await,
         "withdraw.list" => withdraw::list(platform, user, data),
+        "recharge.packs" => recharge::packs(platform),
+        "recharge.create" => recharge::create(platform, user, data).await,
+        "recharge.cancel" => recharge::cancel(platform, user, data).await,
+        "recharge.list" => recharge::list(platform, user, data).await,
         "follow.add" => follow::add(platform, user, data).await,
         "follow.remove" => follow::remove(platform, user, data).await,
         "follow.list" => follow::list(platform, user, data),

@@ -22,11 +22,13 @@ use tokio::task::AbortHandle;
 
 use crate::admin::Desk;
 use crate::backend::LivehouseBackend;
+use crate::big_gifts::BigGifts;
 use crate::catalogue;
 use crate::config::{Config, PayoutsProvider};
 use crate::feed::{Broadcaster, Feed};
 use crate::http::metrics::Metrics;
 use crate::http::{self, Dev, ReadyLag};
+use crate::payments::Payments;
 use crate::payouts::{self, HttpProvider, PayoutProvider, Sandbox};
 use crate::platform::Platform;
 use crate::pulse;
@@ -98,12 +100,14 @@ impl Server {
             None => None,
         };
         let provider = payout_provider(config)?;
+        let payments = Payments::new(config)?;
         let words = config.blocked_words.as_deref().map(WordsFile::open).transpose()?;
         let (reader, writer) = Embedded::open(journal_directory(&config.data), Options::default())?;
         let (reader, journal): (Arc<dyn Reader>, _) = (Arc::new(reader), Arc::new(writer));
         let hub = gateway::Hub::new();
 
-        let (broadcaster, broadcast) = Broadcaster::start(hub.clone())?;
+        let big_gifts = Arc::new(BigGifts::from(config.announce_coins_min));
+        let (broadcaster, broadcast) = Broadcaster::start(hub.clone(), big_gifts.clone())?;
         let boards = broadcaster.changed_boards();
         let (views, runner) = follow(config, reader.clone(), broadcaster).await?;
         let clock = House::system_clock();
@@ -132,8 +136,12 @@ impl Server {
             clock,
             words.as_ref().map_or_else(Words::none, WordsFile::words),
         );
-        let platform = Arc::new(Platform::new(parts, failed));
-        let pulse = tokio::spawn(pulse::run(platform.clone(), hub.clone(), boards)).abort_handle();
+        let platform = Platform::new(parts, failed)
+            .with_payments(payments)
+            .accepting_breaks_upto(config.ledger_breaks_accepted_upto);
+        let platform = Arc::new(platform);
+        let pulse = pulse::run(platform.clone(), hub.clone(), boards, big_gifts);
+        let pulse = tokio::spawn(pulse).abort_handle();
         let payouts = provider.map(|provider| {
             let patience = Duration::from_secs(config.payouts.patience_seconds);
             tokio::spawn(payouts::run(platform.clone(), provider, patience)).abort_handle()
@@ -146,12 +154,14 @@ impl Server {
         let ready = ReadyLag {
             records_max: config.ready_lag_records_max,
         };
-        let (shown, desk) = (platform.clone(), desk.map(Arc::new));
+        let desk = desk.map(Arc::new);
+        let (shown, sandbox) = (platform.clone(), dev.as_ref().map(|dev| dev.sandbox.clone()));
         let app = move |app: &mut ServiceConfig| {
             let (metrics, desk) = (metrics.clone(), desk.clone());
             http::configure(app, shown.clone(), ready, metrics, desk, dev.clone());
         };
         let (address, server) = listen(config, gateway.clone(), certificates.as_ref(), app)?;
+        sandbox.inspect(|sandbox| sandbox.listens_at(address));
         Ok(Self {
             address,
             url: format!(

@@ -10,6 +10,7 @@ use domain::event::{ChatSent, Followed, Role};
 use domain::{Event, StreamId, StreamKind};
 use tokio::sync::oneshot;
 
+use crate::ports::find_version;
 use crate::{
     Append, Appended, Cause, Checkpoint, Epoch, Error, Expected, Position, Reader, Record, Result, Snapshot,
     Writer, codec,
@@ -137,12 +138,13 @@ pub async fn run(make: impl Fn() -> Subject) -> usize {
     a_tail_sees_history_and_what_follows_without_gap_or_overlap(make()).await;
     a_read_keeps_to_its_size_but_makes_progress(make()).await;
     a_stream_is_read_in_pages(make()).await;
+    a_stream_knows_its_last_version(make()).await;
     a_command_is_found_in_its_stream_only(make()).await;
     a_command_is_found_by_its_id_alone(make()).await;
     a_stale_owner_is_refused(make()).await;
     what_no_batch_can_hold_is_refused(make()).await;
     a_snapshot_is_trusted_only_with_its_record(make()).await;
-    15
+    16
 }
 
 async fn an_empty_journal_has_nothing(subject: Subject) {
@@ -363,6 +365,22 @@ async fn a_stream_is_read_in_pages(subject: Subject) {
     assert!(subject.texts("carl", 15, 10).await.is_empty());
     assert!(subject.texts("carl", 99, 10).await.is_empty());
     assert!(subject.texts("dora", 0, 10).await.is_empty());
+}
+
+async fn a_stream_knows_its_last_version(subject: Subject) {
+    for number in 0..=17u64 {
+        let versions = [("bob", number), ("carl", number / 2), ("dora", 0)];
+        for (room, wanted) in versions {
+            let version = subject.reader.stream_version(&stream(room)).await;
+            assert_eq!(version.expect("a good journal"), wanted, "{room} after {number}");
+            let found_out = find_version(&*subject.reader, &stream(room)).await;
+            assert_eq!(found_out.expect("a good journal"), wanted, "{room}, by reading");
+        }
+        subject.say("bob", Expected::Any, &["x"]).await;
+        if number % 2 == 1 {
+            subject.say("carl", Expected::Any, &["y"]).await;
+        }
+    }
 }
 
 async fn a_command_is_found_in_its_stream_only(subject: Subject) {

@@ -351,6 +351,11 @@ impl Reader for MemoryJournal {
         Box::pin(std::future::ready(Ok(wanted.map(|p| state.record(*p)).collect())))
     }
 
+    fn stream_version<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<u64>> {
+        let versions = self.lock().streams.get(stream).map_or(0, Vec::len);
+        Box::pin(std::future::ready(Ok(versions as u64)))
+    }
+
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>> {
         let state = self.lock();
         let found = state

@@ -127,6 +127,12 @@ pub trait Reader: Send + Sync {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Record>>>;
 
+    /// The version of a stream's last record; 0 when it has none. What an engine does not know better is found out by
+    /// reading single records: ever further ahead, then halving what is left.
+    fn stream_version<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<u64>> {
+        Box::pin(find_version(self, stream))
+    }
+
     /// The first record that a command id left in a stream, however long ago.
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>>;
 
@@ -138,6 +144,30 @@ pub trait Reader: Send + Sync {
 
     /// The last trustworthy snapshot of a stream.
     fn snapshot(&self, stream: &StreamId) -> BoxFuture<'_, Result<Option<Snapshot>>>;
+}
+
+/// The last version of a stream, found out by reading single records.
+pub(crate) async fn find_version<R: Reader + ?Sized>(reader: &R, stream: &StreamId) -> Result<u64> {
+    let (mut there, mut step) = (0, 1);
+    while exists(reader, stream, there + step).await? {
+        there += step;
+        step *= 2;
+    }
+    // There is a record at `there`, unless it is 0, and none at `there + step`.
+    while step > 1 {
+        step /= 2;
+        if exists(reader, stream, there + step).await? {
+            there += step;
+        }
+    }
+    Ok(there)
+}
+
+async fn exists<R: Reader + ?Sized>(reader: &R, stream: &StreamId, version: u64) -> Result<bool> {
+    let found = reader
+        .read_stream(stream, version - 1, Position::start(0), 1)
+        .await?;
+    Ok(!found.is_empty())
 }
 
 /// A place in the journal that moves with it.

@@ -31,7 +31,7 @@ fn the_journal_in_memory_conforms() {
         let journal = MemoryJournal::new();
         Subject::new(journal.clone(), journal)
     }));
-    assert_eq!(cases, 15);
+    assert_eq!(cases, 16);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn the_embedded_engine_on_a_real_disk_conforms() {
             dirs.borrow_mut().push(dir);
             Subject::new(opened.0, opened.1)
         }));
-        assert_eq!(cases, 15);
+        assert_eq!(cases, 16);
     }
 }
 
@@ -55,7 +55,7 @@ fn the_embedded_engine_on_a_simulated_disk_conforms() {
             Embedded::open_storage(Arc::new(SimStorage::new(1)), small()).expect("a new disk");
         Subject::new(reader, writer)
     }));
-    assert_eq!(cases, 15);
+    assert_eq!(cases, 16);
 }
 
 #[test]
@@ -70,5 +70,5 @@ fn the_embedded_engine_without_threads_conforms() {
             pump,
         }
     }));
-    assert_eq!(cases, 15);
+    assert_eq!(cases, 16);
 }

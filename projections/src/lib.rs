@@ -30,5 +30,5 @@ pub use names::{NOBODY, Names, Number};
 pub use progress::Progress;
 pub use publication::Moment;
 pub use rebuild::{Difference, Rebuild, Report, Stopper, check, rebuild, roll_back};
-pub use runner::{Options, Runner, RunnerThread, ViewsHandle};
+pub use runner::{Options, Runner, RunnerThread, ViewsHandle, open_as_they_are};
 pub use store::{FjallStore, MemoryStore, ViewStore};

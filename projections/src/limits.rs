@@ -24,9 +24,9 @@ pub const RECORDS_PER_COMMIT_LIVE_MAX: usize = 16_384;
 /// Records between two commits while catching up: what a crash makes to be done again.
 pub const RECORDS_PER_COMMIT_CATCH_UP: usize = 2_000_000;
 /// Records between two writes of views that are being rebuilt: bounds the memory of what waits to be written.
-pub const RECORDS_PER_COMMIT_REBUILD: usize = 5_000_000;
+pub const RECORDS_PER_COMMIT_REBUILD: usize = 4_000_000;
 /// Bytes that one record makes the views write at most, keys included.
-pub const BYTES_PER_RECORD_MAX: usize = 200;
+pub const BYTES_PER_RECORD_MAX: usize = 250;
 /// Largest buffer of one commit. The limits above keep below it.
 pub const COMMIT_BYTES_MAX: usize = 1 << 30;
 /// Shortest time between two commits while live; a record waits at most this long, one that comes after a pause not at all.

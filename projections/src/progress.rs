@@ -21,6 +21,8 @@ pub struct Progress {
     pub ledger_breaks: AtomicU64,
     /// Sequence of the first of them; 0 = none.
     pub ledger_break_position: AtomicU64,
+    /// Sequence of the last of them; 0 = none.
+    pub ledger_break_last: AtomicU64,
     /// The runner has caught up with what was there at its start, and tells the sink from then on.
     pub live: AtomicBool,
     /// The runner has ended because something broke; the views stay where they are.

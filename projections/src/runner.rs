@@ -90,6 +90,12 @@ pub struct Runner {
     last_commit: Instant,
 }
 
+/// The stored views of a journal, as far as they were folded. Nothing is written, and nothing is folded on; a view that cannot
+/// be trusted is empty, and a store that cannot be is an error.
+pub fn open_as_they_are(reader: &dyn Reader, store: Arc<dyn ViewStore>, options: Options) -> Result<Views> {
+    Fold::load(reader, store, options.offset, true).map(|(_, views)| views)
+}
+
 /// What is folded but not committed.
 #[derive(Default)]
 struct Pending {
@@ -356,6 +362,9 @@ impl Runner {
 
 /// Makes known what does not add up: in the numbers always, in the log when it is the first.
 fn note_books(progress: &Progress, ledger: &Ledger) {
+    progress
+        .ledger_break_last
+        .store(ledger.last_break(), Ordering::Relaxed);
     let known = progress
         .ledger_breaks
         .swap(ledger.broken_records(), Ordering::Relaxed);

@@ -8,7 +8,6 @@ use projections::views::Filed;
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, Refused, Role, Staff};
-use crate::payouts::withdrawals_stopped;
 use crate::platform::Platform;
 use crate::rpc::Failure;
 use crate::rpc::request::{Page, id, parse_command};
@@ -118,7 +117,7 @@ pub(super) async fn approve(
     let staff = staff.with_role(Role::Finance)?;
     let (user, withdrawal) = read(&of)?;
     let command = parse_command::<Nothing>(&format!("admin.approve {withdrawal}"), &body)?;
-    if withdrawals_stopped(&platform) {
+    if platform.withdrawals_stopped() {
         return Err(Rejection::WithdrawalsStopped.into());
     }
     let approve = Command::ApproveWithdrawal {

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use domain::ledger::Asset;
 use journal::Reader;
-use projections::audit::{FromReader, Owed, Report, run_over};
+use journal::embedded::VerifiedWalk;
+use projections::audit::{FromFiles, Owed, Report, run_over};
 use projections::ledger::{StoredLedger, stored_ledger};
 use projections::{FjallStore, Rebuild, Stopper};
 
 use crate::cli::{Sources, open};
 use crate::progress::{Progress, Unit};
-use crate::serve::views_directory;
+use crate::serve::{journal_directory, views_directory};
 
 /// Entries of a list that are shown to people; `--json` has all.
 const LISTED_MAX: usize = 10;
@@ -35,7 +36,8 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let stored = stored(&config.data, reader.id())?;
     let mut progress = Progress::new("audit", Unit::Records, reader.head().records());
     let tell = |at: Rebuild| progress.set(at.done, at.total);
-    let mut source = FromReader::new(&reader);
+    let walk = VerifiedWalk::open(journal_directory(&config.data))?;
+    let mut source = FromFiles::new(walk);
     let report = run_over(&mut source, &reader, stored, &Stopper::default(), tell)?;
     progress.finish();
     if args.json {

@@ -12,6 +12,7 @@ use crate::cli::Listen;
 use crate::config::{ANY_ORIGIN, Config, LogConfig, PayoutsProvider, Secret, StaffConfig};
 use crate::crowd::{Crowd, Plan, Script};
 use crate::http::Dev;
+use crate::payments::Sandbox;
 use crate::serve::{Server, Signals};
 use crate::telemetry;
 
@@ -30,8 +31,8 @@ const PAYOUT_PATIENCE_SECONDS: u64 = 2;
 
 /// Run a server with a simulated crowd on loopback, to look at and to develop against.
 ///
-/// It offers `GET /dev/token?user=ID` and `POST /dev/grant?user=ID&coins=N` besides the page and everything that `serve`
-/// offers. Open the address that it prints.
+/// It offers `GET /dev/token?user=ID`, `POST /dev/grant?user=ID&coins=N` and a sandbox that "takes" payments, besides the
+/// page and everything that `serve` offers. Open the address that it prints.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -87,7 +88,9 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         STAFF.join(" and "),
         password.reveal()
     );
-    actix_web::rt::System::new().block_on(demo(&config, args))?;
+    let sandbox = Sandbox::default();
+    config.payments.providers = vec![sandbox.config()];
+    actix_web::rt::System::new().block_on(demo(&config, sandbox, args))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -119,12 +122,13 @@ fn staff(password: &Secret) -> Result<Vec<StaffConfig>> {
     STAFF.into_iter().map(one).collect()
 }
 
-async fn demo(config: &Config, args: &Args) -> Result<()> {
+async fn demo(config: &Config, sandbox: Sandbox, args: &Args) -> Result<()> {
     let signals = Signals::watch()?;
     let server = Server::start(
         config,
         Some(Dev {
             token: config.token.clone(),
+            sandbox,
         }),
     )
     .await?;

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use journal::Reader;
 use journal::embedded::{Embedded, EmbeddedReader};
-use projections::{FjallStore, ViewStore};
+use projections::views::Views;
+use projections::{FjallStore, Options, UtcOffset, ViewStore};
 
 use crate::serve::{journal_directory, views_directory};
 
@@ -28,6 +30,16 @@ pub(super) fn views(data: &Path) -> Result<Arc<dyn ViewStore>> {
         )
     })?;
     Ok(Arc::new(store))
+}
+
+/// The stored views as they are, to be read only; no server may be running.
+pub(super) fn views_as_they_are(reader: &dyn Reader, data: &Path, offset: UtcOffset) -> Result<Views> {
+    projections::open_as_they_are(reader, views(data)?, Options { offset }).with_context(|| {
+        format!(
+            "the views in {} cannot be read: `livehouse rebuild` makes them anew",
+            data.display()
+        )
+    })
 }
 
 /// Drives a future of the embedded journal, which is ready at once.

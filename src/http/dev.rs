@@ -1,4 +1,4 @@
-//! `/dev/*`: tokens and coins for anybody. Mounted only under `livehouse demo`, which listens on loopback only.
+//! `/dev/*`: tokens, coins and the sandbox's payments for anybody. Mounted only under `livehouse demo`, which listens on loopback only.
 
 use std::time::Duration;
 
@@ -10,9 +10,12 @@ use domain::viewer::{Answer, Command};
 use serde::{Deserialize, Serialize};
 
 use crate::config::TokenConfig;
+use crate::payments::Sandbox;
 use crate::platform::Platform;
 use crate::rpc::Failure;
 use crate::tokens;
+
+pub(super) mod pay;
 
 /// How long a demo's token is valid.
 const TOKEN_TTL: Duration = Duration::from_secs(3_600);
@@ -22,6 +25,8 @@ const TOKEN_TTL: Duration = Duration::from_secs(3_600);
 pub struct Dev {
     /// How tokens are signed.
     pub token: TokenConfig,
+    /// Who "takes" payments.
+    pub sandbox: Sandbox,
 }
 
 #[derive(Deserialize)]

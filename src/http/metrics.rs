@@ -18,7 +18,6 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::payouts::withdrawals_stopped;
 use crate::platform::Platform;
 
 /// Everything that is measured, under names that begin with `livehouse_`.
@@ -69,6 +68,7 @@ impl Collector for Parts {
         let mut page = Page(encoder);
         self.gateway(&mut page)?;
         self.rooms(&mut page)?;
+        self.payments(&mut page)?;
         self.actors(&mut page)?;
         self.withdrawals(&mut page)?;
         self.views(&mut page)
@@ -189,6 +189,38 @@ impl Parts {
         )
     }
 
+    fn payments(&self, page: &mut Page<'_>) -> fmt::Result {
+        page.counters(
+            "payment_webhooks",
+            "Webhooks of payment providers, by what became of them",
+            "fate",
+            &self.platform.payments.webhooks.counts(),
+        )?;
+        let stats = self.actors.stats();
+        page.counter("recharges", "Paid orders credited", stats.recharges.get())?;
+        page.counter("refunds", "Refunded orders taken back", stats.refunds.get())?;
+        page.counter(
+            "payments_set_aside",
+            "Payments that fitted no order",
+            stats.payments_set_aside.get(),
+        )?;
+        page.gauge(
+            "payments_unmatched",
+            "Payments that staff have to look at",
+            self.platform.views().unmatched_count() as u64,
+        )?;
+        page.gauge(
+            "recharges_owed",
+            "Steps of orders that cannot be done now: see the log",
+            stats.recharges_owed.get(),
+        )?;
+        page.gauge(
+            "cashier_lag_records",
+            "Records between the journal's head and the position up to which every payment and order is dealt with",
+            self.actors.cashier_lag_records(),
+        )
+    }
+
     fn actors(&self, page: &mut Page<'_>) -> fmt::Result {
         let stats = self.actors.stats();
         page.counter(
@@ -296,7 +328,7 @@ impl Parts {
         page.gauge(
             "withdrawals_stopped",
             "1 while nothing may be withdrawn because the books do not add up",
-            u64::from(withdrawals_stopped(&self.platform)),
+            u64::from(self.platform.withdrawals_stopped()),
         )
     }
 

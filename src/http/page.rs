@@ -1,6 +1,8 @@
-//! The room page, embedded when `web/dist` was there at build time.
+//! The room page and the console of staff, embedded when `web/dist` was there at build time.
 
-use actix_web::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::RustEmbed;
 
@@ -10,6 +12,12 @@ use rust_embed::RustEmbed;
 struct Page;
 
 const INDEX: &str = "index.html";
+/// The console, which has its own routes, too.
+const CONSOLE: &str = "admin.html";
+/// The console moves money: it runs only what came with it, and nobody shows it inside another page, where a press might
+/// be stolen.
+const CONSOLE_POLICY: &str =
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 /// The build puts a digest into the name of every file below `assets/`: a name never changes its content.
 const DIGESTED: &str = "assets/";
 /// What only a demo has. Elsewhere it must not look as if it were there: the page asks, to know where it is.
@@ -23,17 +31,24 @@ newer), or by hand: <code>cd web &amp;&amp; npm ci &amp;&amp; npm run build</cod
 <p>Clients do not need it: they connect to <code>/connection/websocket</code>.</p>
 ";
 
+/// The file for a path without its leading slash: every path without a dot is one of the two pages.
+fn file_of(path: &str) -> &str {
+    if path.contains('.') || path.starts_with(DEMO_ONLY) {
+        path
+    } else if path == "admin" || path.starts_with("admin/") {
+        CONSOLE
+    } else {
+        INDEX
+    }
+}
+
 /// Serves a file of the page; every unknown path without a dot is the page itself, which has its own routes.
 pub(super) async fn serve(request: HttpRequest) -> HttpResponse {
     let path = request.path().trim_start_matches('/');
-    let name = if path.contains('.') || path.starts_with(DEMO_ONLY) {
-        path
-    } else {
-        INDEX
-    };
+    let name = file_of(path);
     let Some(file) = Page::get(name) else {
         return match name {
-            INDEX => HttpResponse::Ok()
+            INDEX | CONSOLE => HttpResponse::Ok()
                 .content_type("text/html; charset=utf-8")
                 .body(NOT_BUILT),
             _ => HttpResponse::NotFound()
@@ -65,7 +80,13 @@ pub(super) async fn serve(request: HttpRequest) -> HttpResponse {
     };
     answer
         .insert_header((CACHE_CONTROL, cache))
-        .insert_header((ETAG, tag));
+        .insert_header((ETAG, tag))
+        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    if name == CONSOLE {
+        answer
+            .insert_header((CONTENT_SECURITY_POLICY, CONSOLE_POLICY))
+            .insert_header((REFERRER_POLICY, "no-referrer"));
+    }
     if known {
         return answer.finish();
     }
@@ -85,5 +106,23 @@ fn content_type(name: &str) -> &'static str {
         Some("json" | "webmanifest") => "application/json",
         Some("ico") => "image/x-icon",
         _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CONSOLE, INDEX, file_of};
+
+    #[test]
+    fn every_path_without_a_dot_is_the_page_and_below_admin_the_console() {
+        for path in ["", "lobby", "administrator", "rooms/admin"] {
+            assert_eq!(file_of(path), INDEX, "{path}");
+        }
+        for path in ["admin", "admin/", "admin/withdrawals"] {
+            assert_eq!(file_of(path), CONSOLE, "{path}");
+        }
+        for path in ["assets/index-1.js", "dev/token"] {
+            assert_eq!(file_of(path), path);
+        }
     }
 }

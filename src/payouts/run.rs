@@ -13,7 +13,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use super::core::{Core, Effect, End, Input, Note, Noted, UNDER_WAY_MAX};
-use super::{Answer, Payout, PayoutProvider, withdrawals_stopped};
+use super::{Answer, Payout, PayoutProvider};
 use crate::platform::Platform;
 
 /// Between two looks at what is to be paid out.
@@ -38,10 +38,11 @@ pub async fn run(platform: Arc<Platform>, provider: Arc<dyn PayoutProvider>, pat
     let mut core = Core::new(patience_ms);
     // Every effect is answered once, and so many are under way at most.
     let (answers, mut answered) = channel(UNDER_WAY_MAX);
-    let worker = Worker {
+    let mut worker = Worker {
         platform,
         provider,
         answers,
+        elsewhere: 0,
     };
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,17 +70,34 @@ struct Worker {
     platform: Arc<Platform>,
     provider: Arc<dyn PayoutProvider>,
     answers: Sender<Input>,
+    /// How many another provider may have.
+    elsewhere: usize,
 }
 
 impl Worker {
-    /// What the view says is to be paid out and is not looked after yet.
-    fn look(&self, core: &mut Core, now_ms: i64) -> Vec<Effect> {
-        let wanted = |withdrawal: &projections::views::Withdrawal| !core.knows(&withdrawal.withdrawal);
+    /// What the view says is to be paid out and is not looked after yet. What another provider may have is left alone: this
+    /// one never heard of it, and would pay it again.
+    fn look(&mut self, core: &mut Core, now_ms: i64) -> Vec<Effect> {
+        let (name, mut elsewhere) = (self.provider.name(), 0);
+        let wanted = |withdrawal: &projections::views::Withdrawal| {
+            if withdrawal.provider.as_ref().is_some_and(|other| *other != name) {
+                elsewhere += 1;
+                return false;
+            }
+            !core.knows(&withdrawal.withdrawal)
+        };
         let due = self.platform.views().payouts_due(wanted, core.room());
         let due = due.unwrap_or_else(|error| {
             tracing::error!(%error, "the view of withdrawals cannot be read: nothing new is paid out");
             Vec::new()
         });
+        if elsewhere > self.elsewhere {
+            tracing::error!(
+                withdrawals = elsewhere,
+                "another provider may have these: configure it again until they have ended"
+            );
+        }
+        self.elsewhere = elsewhere;
         let mut effects = Vec::new();
         for filed in due {
             let withdrawal = filed.withdrawal;
@@ -105,7 +123,7 @@ impl Worker {
         match effect {
             Effect::Note { user, id, note } => {
                 let name = provider.name();
-                let (of, stopped) = (id.clone(), withdrawals_stopped(&platform));
+                let (of, stopped) = (id.clone(), platform.withdrawals_stopped());
                 let noting = async move {
                     if stopped && note == Note::Submitted {
                         return Noted::Again;
@@ -120,7 +138,7 @@ impl Worker {
             }
             Effect::Submit { call, payout } => {
                 let id = payout.id.clone();
-                let stopped = withdrawals_stopped(&platform);
+                let stopped = platform.withdrawals_stopped();
                 answer_call(answers, id, call, async move {
                     if stopped {
                         let why = "withdrawals are stopped: it is not submitted".into();

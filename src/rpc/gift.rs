@@ -1,12 +1,13 @@
-//! `gift.catalog`, `gift.send`, `gift.combo_end`.
+//! `gift.catalog`, `gift.stats`, `gift.send`, `gift.combo_end`.
 
 use domain::event::ComboStep;
 use domain::viewer::{Answer, Command, SendGift};
-use domain::{Gift, Rejection, UserId};
+use domain::{Gift, GiftId, Rejection, RoomId, UserId};
+use projections::views::GiftSums;
 use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
-use crate::rpc::request::{id, parse_command};
+use crate::rpc::request::{id, parse, parse_command};
 use crate::rpc::{Failure, Outcome, json};
 
 pub(super) fn catalog(platform: &Platform) -> Outcome {
@@ -17,6 +18,46 @@ pub(super) fn catalog(platform: &Platform) -> Outcome {
     let offer = platform.actors.offer();
     json(&Catalog {
         gifts: offer.by_price(),
+    })
+}
+
+/// Gifts that `gift.stats` tells, those that brought most; the rest is not told.
+const STATS_GIFTS_MAX: usize = 100;
+
+#[derive(Deserialize)]
+struct StatsOf {
+    room: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Stats {
+    gifts: Vec<StatsOfGift>,
+    position: u64,
+}
+
+#[derive(Serialize)]
+struct StatsOfGift {
+    gift: GiftId,
+    count: u64,
+    coins: u64,
+    tickets: u64,
+}
+
+pub(super) fn stats(platform: &Platform, data: &[u8]) -> Outcome {
+    let asked = parse::<StatsOf>(data)?;
+    let room = asked.room.as_deref().map(id::<RoomId>).transpose()?;
+    // Asked first: what is told is then at least as new.
+    let position = platform.views_position();
+    let found = platform.views().gift_stats(room.as_ref(), STATS_GIFTS_MAX);
+    let told = |(gift, sums): (GiftId, GiftSums)| StatsOfGift {
+        gift,
+        count: sums.count,
+        coins: sums.coins,
+        tickets: sums.tickets,
+    };
+    json(&Stats {
+        gifts: found.into_iter().map(told).collect(),
+        position,
     })
 }
 

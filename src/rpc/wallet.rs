@@ -1,10 +1,14 @@
-//! `wallet.get`.
+//! `wallet.get`, `wallet.history`.
 
 use domain::UserId;
+use projections::views::{read_cursor, write_cursor};
 use serde::{Deserialize, Serialize};
 
+use crate::ledger::entry::Entry;
+use crate::ledger::history::{self, Mark};
+use crate::ledger::limits::HISTORY_RECORDS_MAX;
 use crate::platform::Platform;
-use crate::rpc::request::parse;
+use crate::rpc::request::{Page, parse};
 use crate::rpc::{Outcome, json};
 
 #[derive(Deserialize)]
@@ -37,5 +41,35 @@ pub(super) async fn get(platform: &Platform, user: &UserId, data: &[u8]) -> Outc
         held: balance.held,
         debt: balance.debt,
         position,
+    })
+}
+
+#[derive(Deserialize)]
+struct History {
+    min_position: Option<u64>,
+    #[serde(flatten)]
+    page: Page,
+}
+
+#[derive(Serialize)]
+struct Entries {
+    entries: Vec<Entry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+/// A cursor is the two versions of [`Mark`]; whatever it says, it leads to the caller's own streams only.
+pub(super) async fn history(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
+    let asked = parse::<History>(data)?;
+    let limit = asked.page.limit()?;
+    let from = asked.page.cursor.as_deref().map(read_cursor).transpose()?;
+    let from = from.map(|[viewer, streamer]| Mark { viewer, streamer });
+    if let Some(position) = asked.min_position {
+        platform.caught_up(position).await?;
+    }
+    let page = history::page(platform.feed.reader(), user, from, limit, HISTORY_RECORDS_MAX).await?;
+    json(&Entries {
+        entries: page.entries,
+        cursor: page.next.map(|mark| write_cursor([mark.viewer, mark.streamer])),
     })
 }

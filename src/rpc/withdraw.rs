@@ -5,7 +5,6 @@ use domain::{Rejection, UserId};
 use projections::views::Withdrawal;
 use serde::{Deserialize, Serialize};
 
-use crate::payouts::withdrawals_stopped;
 use crate::platform::Platform;
 use crate::rpc::request::{Page, parse, parse_command};
 use crate::rpc::{Outcome, json};
@@ -35,7 +34,7 @@ struct Requested<'a> {
 
 pub(super) async fn request(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
     let command = parse_command::<Ask>("withdraw.request", data)?;
-    if withdrawals_stopped(platform) {
+    if platform.withdrawals_stopped() {
         return Err(Rejection::WithdrawalsStopped.into());
     }
     let request = RequestWithdrawal {

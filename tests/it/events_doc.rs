@@ -20,7 +20,7 @@ fn id<T: std::str::FromStr<Err = domain::ids::IdError>>(text: &str) -> T {
 }
 
 /// One event of a type, with every field that may be absent.
-fn sample(event_type: EventType) -> Event {
+pub(crate) fn sample(event_type: EventType) -> Event {
     let combo = || ComboStep {
         id: id("c1"),
         total: 2,

@@ -4,18 +4,26 @@
 mod support;
 
 mod admin;
+mod audit;
 mod client;
 mod console;
 mod crowd;
 mod directories;
 mod events_doc;
+mod explain;
 mod full_disk;
 mod gathering;
+mod gifts;
+mod history;
 mod house_rules;
+mod ledger_doc;
 mod operations;
 mod protocol_doc;
+mod statement;
+mod recharge;
 mod tidy;
 mod tls;
 mod verbs;
 mod wire;
 mod withdraw;
+mod written;

@@ -240,13 +240,37 @@ fn bad_usage_exits_2_and_help_exits_0() {
         &["log", "--stream", "nothing"],
         &["rebuild", "--check", "--rollback"],
         &["replay", "--room", "star", "--json", "--speed", "2"],
+        &["explain"],
+        &["statement"],
+        &[
+            "statement",
+            "--user",
+            "ann",
+            "--provider",
+            "pay",
+            "--day",
+            "2026-11-21",
+        ],
+        &["statement", "--provider", "pay"],
+        &["statement", "--user", "ann", "--from", "yesterday"],
+        &["reconcile", "file.csv"],
     ] {
         let (code, out, said) = livehouse(args);
         assert_eq!((code, out.as_str()), (2, ""), "{args:?}: {said}");
         assert!(said.contains("--help"), "{args:?}: {said}");
     }
     for verb in [
-        "serve", "demo", "crowd", "token", "rebuild", "replay", "log", "verify",
+        "serve",
+        "demo",
+        "crowd",
+        "token",
+        "rebuild",
+        "replay",
+        "log",
+        "verify",
+        "explain",
+        "statement",
+        "reconcile",
     ] {
         let (code, out, said) = livehouse(&[verb, "--help"]);
         assert_eq!((code, said.as_str()), (0, ""), "{verb}");

@@ -163,6 +163,8 @@ fn a_directory_without_a_journal_is_named() {
         &["verify"],
         &["rebuild"],
         &["replay", "--room", "star"],
+        &["explain", "g1"],
+        &["statement", "--user", "ann"],
     ] {
         let (code, out, said) = livehouse(&[verb, &["--data", data]].concat());
         assert_eq!((code, out.as_str()), (1, ""), "{verb:?}: {said}");

@@ -10,6 +10,7 @@ import "./ui/room.css";
 import "./ui/stage.css";
 import "./ui/gifts.css";
 import "./ui/sheets.css";
+import "./ui/money.css";
 
 const app = new App();
 const root = document.getElementById("app");

@@ -154,7 +154,7 @@ pub(crate) const STEPS: &[Step] = &[
         .in_dir("tests/sdk/node")
         .env(SERVER)
         .after(&["build", "sdk-node-install"]),
-    alone("browser", "npm run test:browser", 5)
+    alone("browser", "npm run test:browser", 10)
         .in_dir("web")
         .env(BROWSER)
         .after(&["build", "page-build"])

@@ -71,6 +71,10 @@ impl Reader for EmbeddedReader {
         )
     }
 
+    fn stream_version<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<u64>> {
+        ready(self.shared.version(stream))
+    }
+
     fn find_command(&self, stream: &StreamId, command_id: &str) -> BoxFuture<'_, Result<Option<Record>>> {
         ready(self.shared.command(stream, command_id))
     }

@@ -49,7 +49,7 @@ impl Auditor {
     pub(crate) fn take(&mut self, record: &RecordRef<'_>, event: &Event, print: u64) {
         let who = self.in_order(record);
         let at = place(record.position);
-        if print != 0 {
+        if print > 0 {
             self.command(record, print);
         }
         let event_type = record.event_type;

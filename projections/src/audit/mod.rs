@@ -21,7 +21,7 @@ use journal::{Position, Reader, RecordBatch, codec};
 
 pub use auditor::Auditor;
 pub use report::{Compared, InFlight, Owed, Report, Verdict};
-pub use source::{Checked, FromReader, Source};
+pub use source::{Checked, FromFiles, FromReader, Source};
 
 use crate::ledger::{Break, Invariant, StoredLedger};
 use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX};

@@ -101,6 +101,11 @@ impl Ledger {
         }
     }
 
+    /// Sequence of the last record that broke a promise; 0 = none did.
+    pub fn last_break(&self) -> u64 {
+        position(self.breaks.kept.last).sequence
+    }
+
     /// How many records broke a promise.
     pub fn broken_records(&self) -> u64 {
         self.breaks.kept.records

@@ -5,6 +5,7 @@ mod board;
 mod combos;
 mod feed;
 mod followers;
+mod gift_stats;
 mod live_rooms;
 mod order;
 mod orders;
@@ -21,6 +22,7 @@ pub(crate) use board::Kind;
 pub use combos::RunningCombos;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
+pub use gift_stats::{GiftStats, GiftSums};
 pub use live_rooms::{LiveRooms, LiveSession};
 pub use orders::{OrderEntry, OrderState, OrdersView, UnmatchedPayment};
 pub use recent_chats::RecentChats;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 use domain::event::ComboStep;
 use domain::limits::COMBO_IDLE_MS;
-use domain::{RoomId, UserId};
+use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 
 use crate::day::{Day, UtcOffset};
@@ -46,7 +48,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 10] = [
+pub const ALL: [&str; 11] = [
     Ledger::NAME,
     FollowersView::NAME,
     BoardView::NAME,
@@ -56,6 +58,7 @@ pub const ALL: [&str; 10] = [
     RoomSettings::NAME,
     RunningCombos::NAME,
     OrdersView::NAME,
+    GiftStats::NAME,
     WithdrawalsView::NAME,
 ];
 
@@ -71,6 +74,7 @@ pub struct Views {
     pub(crate) room_settings: RoomSettings,
     pub(crate) running_combos: RunningCombos,
     pub(crate) orders: OrdersView,
+    pub(crate) gift_stats: GiftStats,
     pub(crate) withdrawals: WithdrawalsView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
@@ -90,6 +94,7 @@ impl Views {
             room_settings: RoomSettings::default(),
             running_combos: RunningCombos::default(),
             orders: OrdersView::default(),
+            gift_stats: GiftStats::default(),
             withdrawals: WithdrawalsView::default(),
             store,
             spaces: Default::default(),
@@ -107,8 +112,9 @@ impl Views {
             RecentChats::NAME => self.recent_chats = other.recent_chats,
             RoomSettings::NAME => self.room_settings = other.room_settings,
             RunningCombos::NAME => self.running_combos = other.running_combos,
+            OrdersView::NAME => self.orders = other.orders,
             WithdrawalsView::NAME => self.withdrawals = other.withdrawals,
-            _ => self.orders = other.orders,
+            _ => self.gift_stats = other.gift_stats,
         }
     }
 
@@ -124,6 +130,7 @@ impl Views {
             &mut self.room_settings,
             &mut self.running_combos,
             &mut self.orders,
+            &mut self.gift_stats,
             &mut self.withdrawals,
         ]
     }
@@ -139,6 +146,7 @@ impl Views {
             &self.room_settings,
             &self.running_combos,
             &self.orders,
+            &self.gift_stats,
             &self.withdrawals,
         ]
     }
@@ -370,6 +378,21 @@ impl Views {
             })
         });
         told.collect()
+    }
+
+    /// What each gift has come to in a room, or on the whole platform without one: by coins, most first, at most `limit`.
+    pub fn gift_stats(&self, room: Option<&RoomId>, limit: usize) -> Vec<(GiftId, GiftSums)> {
+        let number = match room {
+            Some(room) => match self.number(room.as_str()) {
+                Some(number) => Some(number),
+                None => return Vec::new(),
+            },
+            None => None,
+        };
+        let mut gifts: Vec<_> = self.gift_stats.of(number).collect();
+        gifts.sort_unstable_by_key(|(gift, sums)| (Reverse(sums.coins), *gift));
+        let told = gifts.into_iter().take(limit);
+        told.map(|(gift, sums)| (gift.clone(), sums)).collect()
     }
 
     /// The day of a moment (unix ms) by the platform's calendar.

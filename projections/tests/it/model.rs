@@ -43,7 +43,9 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
         recent_chats(&told, views, id);
         settings(&told, views, id);
         combos(&told, views, id);
+        gifts(&told, views, Some(id));
     }
+    gifts(&told, views, None);
     live(&told, views);
     let days: BTreeSet<_> = told
         .iter()
@@ -197,6 +199,25 @@ fn combos(told: &[Told], views: &Views, id: &str) {
         .collect();
     let wanted = wanted.into_iter().map(|(key, (total, _))| (key, total)).collect();
     assert_eq!(running, wanted, "combos in {id}");
+}
+
+fn gifts(told: &[Told], views: &Views, id: Option<&str>) {
+    let mut wanted: BTreeMap<String, (u64, u64, u64)> = BTreeMap::new();
+    for t in told {
+        let Event::GiftSent(e) = &t.event else { continue };
+        if id.is_none_or(|id| id == e.room.as_str()) {
+            let sums = wanted.entry(e.gift.to_string()).or_default();
+            sums.0 += u64::from(e.count);
+            sums.1 += e.coins;
+            sums.2 += e.tickets;
+        }
+    }
+    let found = views.gift_stats(id.map(room).as_ref(), 100);
+    assert!(found.is_sorted_by_key(|(_, sums)| std::cmp::Reverse(sums.coins)));
+    let found = found
+        .into_iter()
+        .map(|(gift, sums)| (gift.to_string(), (sums.count, sums.coins, sums.tickets)));
+    assert_eq!(found.collect::<BTreeMap<_, _>>(), wanted, "gifts in {id:?}");
 }
 
 fn live(told: &[Told], views: &Views) {

@@ -4,11 +4,13 @@
 import { signal, type ReadonlySignal, type Signal } from "@preact/signals-core";
 import { DEMO_GRANT_COINS } from "./limits";
 import { Lobby } from "./lobby";
+import type { Bill } from "./money/recharge";
 import { Notices } from "./notices";
 import { ID_PATTERN } from "./protocol";
 import { Room } from "./room";
 import { Session } from "./session";
 import { findDemo, tokenOnce, userOfToken, type Demo } from "./tokens";
+import { Trips } from "./trips";
 
 export type Place =
   | { at: "starting" }
@@ -16,21 +18,34 @@ export type Place =
   | { at: "lobby"; session: Session; lobby: Lobby }
   | { at: "room"; session: Session; room: Room };
 
+/** What lies over the place: the user's money. */
+export type MoneySheet = "wallet" | "recharge" | "withdraw";
+
 const NAME_KEY = "livehouse.name";
 
 export class App {
   readonly notices = new Notices();
   readonly #place: Signal<Place> = signal({ at: "starting" });
   readonly #demo: Signal<Demo | undefined> = signal(undefined);
+  readonly #sheet: Signal<MoneySheet | undefined> = signal(undefined);
+  readonly #trips = new Trips(sessionStorage);
+  /** The order that the user comes back from the pay page with. */
+  #returning: Bill | undefined;
+  /** The token to enter with then; used once. */
+  #returningToken: string | undefined;
 
   get place(): ReadonlySignal<Place> { return this.#place; }
   /** The demo's helpers; none on a real platform, where the page needs a token. */
   get demo(): ReadonlySignal<Demo | undefined> { return this.#demo; }
+  get sheet(): ReadonlySignal<MoneySheet | undefined> { return this.#sheet; }
   /** The name used last on this device. */
   get rememberedName(): string { return localStorage.getItem(NAME_KEY) ?? ""; }
 
   async start(): Promise<void> {
     this.#demo.value = await findDemo();
+    // Shown again as it was left, from the browser's memory: the user came back with the back button.
+    addEventListener("pageshow", ({ persisted }) => { if (persisted) this.#session?.money.recharge.stayed(); });
+    this.#comeHome();
     addEventListener("popstate", () => this.#follow());
     addEventListener("beforeunload", (event) => {
       // What waits here would be forgotten: the browser asks before it lets that happen.
@@ -64,7 +79,17 @@ export class App {
     this.#open(session, null);
   }
 
+  openSheet(sheet: MoneySheet): void {
+    if (this.#session) this.#sheet.value = sheet;
+  }
+
+  closeSheet(): void {
+    this.#sheet.value = undefined;
+  }
+
   leave(): void {
+    this.closeSheet();
+    this.#trips.forget();
     this.#closePlace();
     this.#session?.close();
     history.pushState(null, "", "/");
@@ -82,11 +107,33 @@ export class App {
     return "session" in place ? place.session : undefined;
   }
 
+  /**
+   * Back from the pay page the address says at most which order: who was where is remembered. It proves nothing about the
+   * payment, so all that comes of it is that the server is asked.
+   */
+  #comeHome(): void {
+    const query = new URLSearchParams(location.search);
+    const order = query.get("paid");
+    const handed = handedToken();
+    const trip = this.#trips.now;
+    const user = query.get("user");
+    if (trip && (!user || user === trip.user) && (!order || order === trip.bill.order)) {
+      this.#returning = trip.bill;
+      this.#returningToken = handed ?? trip.token;
+      this.#write(trip.user, user ? query.get("room") : trip.room, "replace");
+    } else if (order) {
+      this.#returning = { order };
+      this.#returningToken = handed;
+      if (user) this.#write(user, query.get("room"), "replace");
+    }
+  }
+
   /** Goes where the address says. */
   #follow(): void {
     const query = new URLSearchParams(location.search);
     const user = query.get("user");
-    const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? undefined;
+    const token = this.#returningToken ?? handedToken();
+    this.#returningToken = undefined;
     const session = this.#session;
     if (session && session.user === user) {
       this.#open(session, query.get("room"));
@@ -104,9 +151,18 @@ export class App {
       user,
       getToken: token ? tokenOnce(token) : async () => (await demo?.token(user)) ?? "",
       notices: this.notices,
+      away: {
+        memory: {
+          keep: (bill) => this.#trips.keep({ user, bill, room: new URLSearchParams(location.search).get("room"), ...(token ? { token } : {}) }),
+          forget: () => this.#trips.forget(),
+        },
+        leaveFor: (url) => location.assign(url),
+      },
       endpoint: `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/connection/websocket`,
     });
     session.connect();
+    if (this.#returning) session.money.recharge.returned(this.#returning);
+    this.#returning = undefined;
     return session;
   }
 
@@ -130,4 +186,9 @@ export class App {
     if (how === "push") history.pushState(null, "", address);
     else history.replaceState(null, "", address);
   }
+}
+
+/** The token in the address' fragment, as a platform hands it to the page. */
+function handedToken(): string | undefined {
+  return new URLSearchParams(location.hash.slice(1)).get("token") ?? undefined;
 }

@@ -76,3 +76,22 @@ export const FOLLOW_PAGES_MAX = 50;
 export const BOARD_ENTRIES = 10;
 /** Coins of one press on the demo's purse. */
 export const DEMO_GRANT_COINS = 1_000;
+
+/** Entries of a list that one request asks for. */
+export const PAGE_ENTRIES = 30;
+/** Entries that a list keeps; older ones are no longer offered, and the list says so. */
+export const LIST_ENTRIES_MAX = 2_000;
+/** Shortest pause between two looks at the history of an open wallet. */
+export const HISTORY_PAUSE_MS = 700;
+/** While a payment is awaited, its order is asked for this often. */
+export const PAYMENT_ASK_MS = 2_500;
+/** An order whose payment has not come after this long is asked for no more by itself. */
+export const PAYMENT_WAIT_MS_MAX = 15 * 60_000;
+/** Longest payout account in characters, as the server has it. */
+export const ACCOUNT_CHARS_MAX = 100;
+/** A big gift elsewhere is announced for this long. */
+export const BIG_GIFT_STAY_MS = 6_000;
+/** Big gifts that wait to be announced; the one worth least goes first. */
+export const BIG_GIFTS_WAITING_MAX = 5;
+/** Shortest pause between two looks at what each gift has brought in the room. */
+export const GIFT_STATS_PAUSE_MS = 2_000;

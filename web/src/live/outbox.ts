@@ -29,10 +29,15 @@ interface Waiting {
 const TOO_MANY_REQUESTS = 111;
 const INTERNAL = 100;
 const BUSY = 400;
+const WITHDRAWALS_STOPPED = 517;
 
-/** Whether the same command may succeed later: the connection failed, or the server is overloaded. */
+/**
+ * Whether the same command may succeed later: the connection failed, or the server is overloaded. A stop of withdrawals is
+ * temporary too, but lasts for hours: whoever asked decides whether to ask again.
+ */
 function mayRetry(error: { code?: number; temporary?: boolean }): boolean {
   const code = error.code ?? 0;
+  if (code === WITHDRAWALS_STOPPED) return false;
   return code < INTERNAL || code === INTERNAL || code === TOO_MANY_REQUESTS || code === BUSY || error.temporary === true;
 }
 

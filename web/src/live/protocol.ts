@@ -43,8 +43,17 @@ export interface CountersPublication {
 /** Some of those who came in, and how many more. */
 export interface EnteredPublication { type: "entered"; users: string[]; more: number }
 export interface HeartsPublication { type: "hearts"; count: number; users?: string[] }
+/** `held`: tickets that withdrawals hold; `debt`: coins owed. Older servers tell neither. */
 export interface BalancePublication {
-  type: "balance"; position: Position; time: number; coins: number; tickets: number;
+  type: "balance"; position: Position; time: number; coins: number; tickets: number; held?: number; debt?: number;
+}
+/** A change of one of the user's own withdrawals. */
+export interface WithdrawalPublication extends Partial<Omit<Withdrawal, "withdrawal" | "state" | "tickets">> {
+  type: "withdrawal"; position?: Position; time?: number; withdrawal: string; state: WithdrawalState; tickets: number;
+}
+/** A gift so large that every live room hears of it. Ephemeral. */
+export interface BigGiftPublication {
+  type: "big_gift"; user: string; room: string; gift: string; count: number; coins: number; position: Position;
 }
 export interface BoardEntry { rank: number; user: string; score: number }
 export interface BoardPublication {
@@ -57,7 +66,8 @@ export type RoomEvent =
 
 /** Everything that may arrive. Fields and types are added over time: unknown types are passed over. */
 export type Publication =
-  | RoomEvent | CountersPublication | EnteredPublication | HeartsPublication | BalancePublication | BoardPublication;
+  | RoomEvent | CountersPublication | EnteredPublication | HeartsPublication | BigGiftPublication | BoardPublication
+  | BalancePublication | WithdrawalPublication;
 
 export interface LiveInfo { session: number; title: string; since: number }
 /** A combo that runs while somebody comes in. */
@@ -72,7 +82,51 @@ export interface RoomInfo {
 export interface RoomCard { room: string; title: string; viewers?: number; tickets?: number; since: number }
 export interface Gift { id: string; name: string; coins: number; tickets: number }
 export interface GiftAnswer { position: Position; coins: number; combo_total?: number }
-export interface WalletAnswer { coins: number; tickets: number; held: number; position: Position }
+/** `tickets` can be withdrawn, `held` are in withdrawals under way, `debt` is coins owed. */
+export interface WalletAnswer { coins: number; tickets: number; held: number; debt?: number; position: Position }
+
+/** Coins for money. Prices everywhere are in minor units of their currency (fen, cents). */
+export interface Pack { id: string; coins: number; price: number; currency: string }
+export type OrderState = "created" | "cancelled" | "paid" | "refunded";
+export interface RechargeOrder {
+  order: string; pack: string; coins: number; price: number; currency: string; state: OrderState; /** Unix ms. */ since: number;
+}
+export interface OrderAnswer {
+  position: Position; order: string; coins: number; price: number; currency: string;
+  /** Where the user pays. */
+  pay: { provider: string; url: string };
+}
+
+/** One entry of the wallet's history; changes are signed. `type` is the event's, and grows over time. */
+export interface HistoryEntry {
+  position: Position; time: number; type: string;
+  coins?: number; tickets?: number; held?: number; debt?: number;
+  coins_left?: number; tickets_left?: number; held_left?: number; debt_left?: number;
+  gift?: string; room?: string; count?: number; combo?: string;
+  /** How many gifts of others a credit is for. */
+  gifts?: number;
+  order?: string; withdrawal?: string; reason?: string;
+}
+
+/** How tickets become money. */
+export interface WithdrawTerms {
+  currency: string; minor_per_ticket: number; fee_per_mille: number; tickets_min: number; tickets_max: number;
+  /** From so many tickets on two of staff have to approve. */
+  two_approvals_from: number;
+}
+export type WithdrawalState = "requested" | "approved" | "submitted" | "paid" | "rejected" | "failed";
+export interface Withdrawal {
+  withdrawal: string; tickets: number; fee: number; /** In minor units. */ pays: number; currency: string; account: string;
+  state: WithdrawalState; /** Unix ms. */ since: number; /** Unix ms. */ changed: number; reason?: string; reference?: string;
+}
+export interface WithdrawAnswer {
+  position: Position; withdrawal: string; tickets: number; fee: number; pays: number; currency: string;
+  tickets_left: number; held: number;
+}
+
+/** What one gift has brought in a room. */
+export interface GiftStat { gift: string; count: number; coins: number; tickets: number }
+export interface GiftStatsAnswer { gifts: GiftStat[]; position: Position }
 export interface BoardAnswer { entries: BoardEntry[]; period: string; position: Position }
 
 /** An id as the server accepts it: 1 to 64 letters, digits and . _ - @ */

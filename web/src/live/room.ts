@@ -4,9 +4,11 @@
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals-core";
 import type { PublicationContext, SubscribedContext, Subscription } from "centrifuge";
 import { Banners, type Banner } from "./banners";
+import { BigGifts } from "./bigGifts";
 import { Board } from "./board";
 import type { Cancel } from "./clock";
 import { Feed, type Line } from "./feed";
+import { GiftStats } from "./giftStats";
 import { House } from "./house";
 import { Likes } from "./likes";
 import { ENTERED_STAY_MS, MISSED_STAY_MS, PAINT_DELAY_MS } from "./limits";
@@ -55,6 +57,10 @@ export class Room {
   readonly contributors: Board;
   /** Who earned most today, on the whole platform. */
   readonly earners: Board;
+  /** What each gift has brought here. */
+  readonly giftStats: GiftStats;
+  /** Very large gifts of other rooms. */
+  readonly bigGifts: BigGifts;
   #epoch: string | undefined;
   #nextKey = 1;
   #cancelPaint: Cancel | undefined;
@@ -62,6 +68,8 @@ export class Room {
   constructor(private readonly session: Host, readonly id: string) {
     this.#banners = new Banners(session.clock, () => { this.#shownBanners.value = this.#banners.shown; });
     this.house = new House(session, id);
+    this.giftStats = new GiftStats(session, id);
+    this.bigGifts = new BigGifts(session.clock, id);
     this.#entered = new Passing(session.clock, ENTERED_STAY_MS);
     this.#missed = new Passing(session.clock, MISSED_STAY_MS);
     this.#tapped = new Likes(
@@ -106,6 +114,8 @@ export class Room {
     this.#tapped.close();
     this.#entered.hush();
     this.#missed.hush();
+    this.giftStats.close();
+    this.bigGifts.close();
     this.session.dropSubscription(this.#subscription);
     this.contributors.close();
     this.earners.close();
@@ -222,6 +232,9 @@ export class Room {
       case "hearts":
         this.#rise(this.#tapped.others(publication.count));
         break;
+      case "big_gift":
+        this.bigGifts.take(publication);
+        break;
       case "chat": case "gift": case "combo_end": case "live_started": case "live_ended":
       case "notice": case "pinned": case "muted": case "unmuted": case "kicked": case "banned": case "unbanned":
       case "slow_mode": case "followers_only": case "moderator_added": case "moderator_removed":
@@ -236,6 +249,7 @@ export class Room {
     switch (event.type) {
       case "gift":
         this.#banners.take(event);
+        this.giftStats.given();
         this.#flight.value = { key: this.#nextKey++, gift: event.gift, coins: event.coins, user: event.user };
         break;
       case "combo_end":

@@ -7,10 +7,11 @@ import { Centrifuge, type Subscription } from "centrifuge";
 import { realClock, type Clock } from "./clock";
 import { Combos, type ComboView } from "./combo";
 import { FOLLOW_PAGES_MAX } from "./limits";
+import { Money, type Away } from "./money/money";
 import type { Notices } from "./notices";
 import { Outbox, Refusal } from "./outbox";
 import type { BalancePublication, Gift, GiftAnswer, Publication, WalletAnswer } from "./protocol";
-import { Wallet } from "./wallet";
+import { Wallet, type Balance } from "./wallet";
 import { inWords, wantsCoins } from "./words";
 
 /** The SDK's own code for a token that was refused. */
@@ -25,7 +26,7 @@ export type Connection =
   | { state: "refused"; why: string };
 
 /** The purse as it is shown: the price of unconfirmed taps is off already. */
-export interface Purse { coins: number; tickets: number; position: number; pending: number }
+export interface Purse extends Balance { pending: number }
 
 export interface SessionOptions {
   user: string;
@@ -34,6 +35,8 @@ export interface SessionOptions {
   notices: Notices;
   /** `ws://host/connection/websocket`. */
   endpoint: string;
+  /** How to go to another page and find back. */
+  away: Away;
   clock?: Clock;
 }
 
@@ -43,6 +46,8 @@ export class Session {
   readonly clock: Clock;
   readonly combos: Combos;
   readonly outbox: Outbox;
+  /** Recharge, wallet, withdrawals. */
+  readonly money: Money;
   readonly #connection: Signal<Connection> = signal({ state: "connecting" });
   readonly #purse: Signal<Purse | undefined> = signal(undefined);
   readonly #gifts: Signal<readonly Gift[]> = signal([]);
@@ -74,6 +79,7 @@ export class Session {
         changed: () => this.#show(),
       },
     );
+    this.money = new Money(this, options.away);
     this.#listen();
   }
 
@@ -91,6 +97,7 @@ export class Session {
   }
 
   close(): void {
+    this.money.close();
     this.#sdk.disconnect();
   }
 
@@ -144,6 +151,7 @@ export class Session {
       this.#wasOnline = true;
       this.#connection.value = { state: "online" };
       this.outbox.online();
+      this.money.online();
       void this.#catchUp();
     });
     this.#sdk.on("connecting", () => {
@@ -160,6 +168,7 @@ export class Session {
     this.#sdk.on("publication", ({ data }) => {
       const publication = data as Publication;
       if (publication.type === "balance") this.#balance(publication);
+      this.money.take(publication);
     });
     this.#sdk.on("subscribed", ({ wasRecovering, recovered }) => {
       // The balances in between are lost, but only the newest counts, and `#catchUp` asks for it.
@@ -168,8 +177,8 @@ export class Session {
   }
 
   #balance(balance: BalancePublication | WalletAnswer): void {
-    const { coins, tickets, position } = balance;
-    this.#wallet.seen({ coins, tickets, position }, this.combos.inFlight);
+    const { coins, tickets, held = 0, debt = 0, position } = balance;
+    this.#wallet.seen({ coins, tickets, held, debt, position }, this.combos.inFlight);
     this.#show();
   }
 

@@ -3,7 +3,8 @@
 
 import type { Position } from "./protocol";
 
-export interface Balance { position: Position; coins: number; tickets: number }
+/** `held`: tickets in withdrawals under way; `debt`: coins owed. */
+export interface Balance { position: Position; coins: number; tickets: number; held: number; debt: number }
 
 export class Wallet {
   #known: Balance | undefined;
@@ -41,6 +42,6 @@ export class Wallet {
 
   #take(news: Partial<Balance> & { position: Position }): void {
     if (this.#known && news.position < this.#known.position) return;
-    this.#known = { coins: 0, tickets: 0, ...this.#known, ...news };
+    this.#known = { coins: 0, tickets: 0, held: 0, debt: 0, ...this.#known, ...news };
   }
 }

@@ -1,31 +1,40 @@
-// The two boards beside a room: who gave most here today, and who earned most today in the whole house.
+// The boards beside a room: who gave most here today, who earned most today in the whole house, and what each gift has brought.
 
-import { useId, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import type { Board } from "../live/board";
 import type { Room } from "../live/room";
+import type { Session } from "../live/session";
 import { Avatar } from "./Avatar";
 import { compact } from "./format";
-import { CoinSign, TicketSign } from "./icons";
+import { CoinSign, GiftIcon, TicketSign } from "./icons";
 
-type Which = "room" | "house";
+const TABS = [["room", "Supporters"], ["gifts", "Gifts"], ["house", "Tickets today"]] as const;
+type Which = (typeof TABS)[number][0];
 
-export function Boards({ room }: { room: Room }) {
+export function Boards({ room, session }: { room: Room; session: Session }) {
   const [which, setWhich] = useState<Which>("room");
   const id = useId();
+  const step = (event: KeyboardEvent) => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? TABS.length - 1 : 0;
+    if (by === 0) return;
+    const next = TABS[(TABS.findIndex(([key]) => key === which) + by) % TABS.length]?.[0] ?? "room";
+    setWhich(next);
+    document.getElementById(`${id}-${next}`)?.focus();
+  };
   const tab = (key: Which, words: string) => (
-    <button type="button" role="tab" id={`${id}-${key}`} aria-selected={which === key} aria-controls={`${id}-panel`}
+    <button key={key} type="button" role="tab" id={`${id}-${key}`} aria-selected={which === key} aria-controls={`${id}-panel`}
       tabIndex={which === key ? 0 : -1} onClick={() => setWhich(key)}
-      onKeyDown={(event) => { if (event.key === "ArrowLeft" || event.key === "ArrowRight") setWhich(key === "room" ? "house" : "room"); }}>
+      onKeyDown={(event) => step(event)}>
       {words}
     </button>
   );
   return (
     <section class="boards" aria-label="Boards of today">
-      <div class="tabs" role="tablist">{tab("room", "Top supporters")}{tab("house", "Tickets today")}</div>
+      <div class="tabs" role="tablist">{TABS.map(([key, words]) => tab(key, words))}</div>
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${which}`}>
-        {which === "room"
-          ? <Ranking board={room.contributors} unit="coins" empty="Nobody has sent a gift here today." />
-          : <Ranking board={room.earners} unit="tickets" empty="Nobody has earned a ticket today." />}
+        {which === "room" && <Ranking board={room.contributors} unit="coins" empty="Nobody has sent a gift here today." />}
+        {which === "house" && <Ranking board={room.earners} unit="tickets" empty="Nobody has earned a ticket today." />}
+        {which === "gifts" && <GiftRanking room={room} session={session} />}
       </div>
     </section>
   );
@@ -41,6 +50,27 @@ function Ranking({ board, unit, empty }: { board: Board; unit: "coins" | "ticket
         <li key={entry.user} data-user={entry.user} data-score={entry.score} data-rank={entry.rank} style={`--share:${(entry.score / best).toFixed(3)}`}>
           <span class="rank">{entry.rank}</span><Avatar user={entry.user} /><b>{entry.user}</b>
           <span class="score">{unit === "coins" ? <CoinSign /> : <TicketSign />}{compact(entry.score)}<span class="hidden"> {unit}</span></span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** What each gift has brought in this room, dearest sum first. */
+function GiftRanking({ room, session }: { room: Room; session: Session }) {
+  const { giftStats } = room;
+  useEffect(() => { giftStats.look(true); return () => giftStats.look(false); }, [giftStats]);
+  const gifts = giftStats.gifts.value;
+  const names = new Map(session.gifts.value.map((gift) => [gift.id, gift.name]));
+  const best = gifts?.[0]?.coins ?? 1;
+  return (
+    <ol class="ranking gift-ranking" data-testid="gift-stats">
+      {gifts?.length === 0 && <li class="ranking-empty">No gift has been given here yet.</li>}
+      {gifts?.map(({ gift, count, coins }) => (
+        <li key={gift} data-gift={gift} data-count={count} data-coins={coins} style={`--share:${(coins / best).toFixed(3)}`}>
+          <GiftIcon gift={gift} /><b>{names.get(gift) ?? gift}</b>
+          <span class="gift-times">×{compact(count)}</span>
+          <span class="score"><CoinSign />{compact(coins)}<span class="hidden"> coins</span></span>
         </li>
       ))}
     </ol>

@@ -9,8 +9,8 @@ export function NoticeList({ app }: { app: App }) {
       {app.notices.list.value.map((notice) => (
         <div class="notice" key={notice.id}>
           <span>{notice.text}</span>
-          {notice.coins && app.demo.value && (
-            <button class="link" type="button" onClick={() => void app.grantCoins()}>Get 1,000 demo coins</button>
+          {notice.coins && (
+            <button class="link" type="button" onClick={() => { app.notices.dismiss(notice.id); app.openSheet("recharge"); }}>Get coins</button>
           )}
           <button class="icon-button" type="button" aria-label="Dismiss" onClick={() => app.notices.dismiss(notice.id)}>
             <CloseSign />

@@ -5,6 +5,7 @@ import type { App } from "../live/app";
 import type { Room } from "../live/room";
 import type { Session } from "../live/session";
 import { BannerList } from "./BannerList";
+import { BigGiftBanner } from "./BigGiftBanner";
 import { Boards } from "./Boards";
 import { Chat } from "./Chat";
 import { GiftTray } from "./GiftTray";
@@ -30,16 +31,17 @@ export function RoomPage({ app, session, room }: { app: App; session: Session; r
       <main class="house">
         <Stage room={room} />
         <RoomHead app={app} session={session} room={room} openBoards={() => setOver({ sheet: "boards" })} openRules={() => setOver({ sheet: "rules" })} />
+        <BigGiftBanner app={app} room={room} session={session} />
         <BannerList room={room} session={session} />
         <Hearts room={room} />
         {!room.isOwn && <GiftTray session={session} room={room}><HeartButton room={room} /></GiftTray>}
         <OutPanel app={app} room={room} />
       </main>
       <aside class="side" aria-label="Boards and chat">
-        <div class="side-boards"><Boards room={room} /></div>
+        <div class="side-boards"><Boards room={room} session={session} /></div>
         <Chat room={room} session={session} choose={(user) => setOver({ sheet: "person", user })} />
       </aside>
-      {over?.sheet === "boards" && <Sheet title="Boards" close={close} kind="boards-sheet"><Boards room={room} /></Sheet>}
+      {over?.sheet === "boards" && <Sheet title="Boards" close={close} kind="boards-sheet"><Boards room={room} session={session} /></Sheet>}
       {over?.sheet === "rules" && <RulesSheet room={room} close={close} />}
       {over?.sheet === "person" && <PersonSheet room={room} user={over.user} close={close} />}
     </div>

@@ -2,8 +2,8 @@
 
 import type { App } from "../live/app";
 import type { Connection, Session } from "../live/session";
-import { exact } from "./format";
-import { CoinSign, Mark } from "./icons";
+import { compact, exact } from "./format";
+import { CoinSign, Mark, PlusSign } from "./icons";
 import { Avatar } from "./Avatar";
 
 export function TopBar({ app, session }: { app: App; session: Session }) {
@@ -24,21 +24,20 @@ export function TopBar({ app, session }: { app: App; session: Session }) {
   );
 }
 
-/** Coins left, with the price of taps that are still on their way taken off. */
+/** Coins left, with the price of taps that are still on their way taken off. It opens the wallet; the plus buys more. */
 export function Purse({ app, session }: { app: App; session: Session }) {
   const purse = session.purse.value;
   return (
     <div class="purse">
-      <CoinSign />
-      <span class="purse-coins" data-testid="coins" data-position={purse?.position} data-pending={purse?.pending}
-        aria-label={purse ? `${exact(purse.coins)} coins` : "coins"}>
-        {purse ? exact(purse.coins) : "···"}
-      </span>
-      {app.demo.value && (
-        <button class="purse-add" type="button" onClick={() => void app.grantCoins()} title="Demo: put 1,000 coins into the purse">
-          +1,000<span class="hidden"> demo coins</span>
-        </button>
-      )}
+      <button class="purse-open" type="button" onClick={() => app.openSheet("wallet")} title="Your wallet"
+        aria-label={purse ? `Wallet: ${exact(purse.coins)} coins${purse.debt > 0 ? `, ${exact(purse.debt)} owed` : ""}` : "Wallet"}>
+        <CoinSign />
+        <span class="purse-coins" data-testid="coins" data-position={purse?.position} data-pending={purse?.pending}>
+          {purse ? exact(purse.coins) : "···"}
+        </span>
+        {purse !== undefined && purse.debt > 0 && <span class="purse-debt" data-testid="owed">{compact(purse.debt)} owed</span>}
+      </button>
+      <button class="purse-add" type="button" onClick={() => app.openSheet("recharge")} aria-label="Get coins" title="Get coins"><PlusSign /></button>
     </div>
   );
 }

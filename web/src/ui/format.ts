@@ -46,3 +46,37 @@ export function remaining(ms: number): string {
   const hours = Math.floor(minutes / 60);
   return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
 }
+
+/** An amount in minor units in its own currency: 114000 CNY as ¥1,140.00, or for staff, who may see several, CNY 1,140.00. */
+export function money(minor: number, currency: string, currencyDisplay: "narrowSymbol" | "code" = "narrowSymbol"): string {
+  try {
+    const format = new Intl.NumberFormat("en-US", { style: "currency", currency, currencyDisplay });
+    return format.format(minor / 10 ** (format.resolvedOptions().maximumFractionDigits ?? 2));
+  } catch {
+    return `${whole.format(minor)} (minor units of ${currency})`;
+  }
+}
+
+/** A change with its sign: +1,000, −66 (a real minus, as wide as the plus). */
+export const signed = (change: number): string => (change < 0 ? `−${whole.format(-change)}` : `+${whole.format(change)}`);
+
+const dayOnly = new Intl.DateTimeFormat("en-US", { weekday: "short", month: "short", day: "numeric" });
+const dayAndYear = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric", year: "numeric" });
+
+/** The day of a moment: Today, Yesterday, Tue, Nov 24, or Nov 24, 2025. */
+export function day(ms: number, nowMs: number): string {
+  const at = new Date(ms);
+  const today = new Date(nowMs);
+  const yesterday = new Date(today.getFullYear(), today.getMonth(), today.getDate() - 1);
+  if (at.toDateString() === today.toDateString()) return "Today";
+  if (at.toDateString() === yesterday.toDateString()) return "Yesterday";
+  return (at.getFullYear() === today.getFullYear() ? dayOnly : dayAndYear).format(at);
+}
+
+/** The time of day: 20:14. */
+export const timeOfDay = (ms: number): string => hourMinute.format(ms);
+const hourMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+
+/** A moment in full: Nov 24, 20:14. */
+export const moment = (ms: number): string => fullMoment.format(ms);
+const fullMoment = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });

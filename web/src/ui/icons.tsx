@@ -96,6 +96,14 @@ export const PinSign = () => <Sign><path d="m11.5 3 5.500 5.500-2.200.4-3 3-.4 3
 export const ShieldSign = () => <Sign><path d="M10 2.800 16 5v4.500c0 3.700-2.400 6.300-6 7.700-3.600-1.400-6-4-6-7.700V5l6-2.200Z" /></Sign>;
 export const MegaphoneSign = () => <Sign><path d="M3 8.500v3.500l9.500 3.500V5L3 8.500Zm9.500.5h2a1.800 1.800 0 0 1 0 3.500h-2M5.500 13v3.500H8V14" /></Sign>;
 
+export const PlusSign = () => <Sign><path d="M10 4.500v11M4.500 10h11" /></Sign>;
+export const CheckSign = () => <Sign><path d="m4.500 10.500 3.700 3.700 7.300-8" /></Sign>;
+export const ClockSign = () => <Sign><circle cx="10" cy="10" r="7" /><path d="M10 6v4.300l2.800 1.700" /></Sign>;
+export const ReturnSign = () => <Sign><path d="M7.500 4 4 7.500 7.500 11M4.500 7.500h7a4.300 4.300 0 0 1 0 8.600H9" /></Sign>;
+export const BankSign = () => <Sign><path d="M3 8.500 10 4l7 4.500M4 16h12M5.500 9v6m4.500-6v6m4.500-6v6" /></Sign>;
+export const PencilSign = () => <Sign><path d="m4 16 .800-3.500L13.500 3.800l2.700 2.700-8.700 8.700L4 16Z" /></Sign>;
+export const DotSign = () => <Sign><circle cx="10" cy="10" r="2.500" /></Sign>;
+
 /** A heart in a box of 24. */
 export const HEART_PATH = "M12 21.500 L3.800 13.400 C1.500 11.100 1.500 7.200 3.900 5 C6.200 2.900 9.800 3.100 12 6 C14.200 3.100 17.800 2.900 20.100 5 C22.500 7.200 22.500 11.100 20.200 13.400 Z";
 export const HeartSign = () => <svg class="sign heart" viewBox="0 0 24 24" aria-hidden="true"><path fill="currentColor" d={HEART_PATH} /></svg>;

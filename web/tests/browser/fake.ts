@@ -27,6 +27,7 @@ export class FakeRoom {
   info: RoomInfo;
   #socket: WebSocketRoute | undefined;
   #position = 100;
+  #user = "";
 
   constructor(readonly page: Page, private readonly room: string, info: Partial<RoomInfo> = {}) {
     this.info = {
@@ -34,15 +35,17 @@ export class FakeRoom {
       pinned: null, slow_mode: 0, followers_only: false, moderators: [], you: {}, ...info,
     };
     this.answers.set("gift.catalog", () => ({ gifts: GIFTS }));
-    this.answers.set("wallet.get", () => ({ coins: 12_480, tickets: 0, held: 0, position: 1 }));
+    this.answers.set("wallet.get", () => ({ coins: 12_480, tickets: 0, held: 0, debt: 0, position: 1 }));
     this.answers.set("follow.list", () => ({ users: [] }));
     this.answers.set("board.get", ({ board }) => ({ board, period: "2026-11-21", position: 1, entries: [] }));
   }
 
   /** Opens the room as this user. */
   async open(user: string): Promise<void> {
+    this.#user = user;
     await this.page.route(`${ORIGIN}/**`, async (route) => {
       const { pathname } = new URL(route.request().url());
+      if (pathname === "/dev/pay") return route.fulfill({ body: "<h1>Pay</h1>", contentType: "text/html" });
       if (pathname === "/dev/token") return route.fulfill({ json: { token: "e30.e30.x" } });
       const name = pathname.includes(".") ? pathname : "/index.html";
       const body = await readFile(join(DIST, name)).catch(() => undefined);
@@ -61,9 +64,15 @@ export class FakeRoom {
 
   /** Publishes in the room; what has a position gets the next one and the present time. */
   publish(publication: { type: Publication["type"] } & Record<string, unknown>): void {
-    const ephemeral = ["counters", "entered", "hearts"].includes(publication.type);
+    const ephemeral = ["counters", "entered", "hearts", "big_gift"].includes(publication.type);
     const data = ephemeral ? publication : { position: ++this.#position, time: Date.now(), ...publication };
     this.#push(`room:${this.room}`, { pub: { data, ...(ephemeral ? {} : { offset: this.#position }) } });
+  }
+
+  /** Tells the user something on their own channel. */
+  tell(publication: { type: "balance" | "withdrawal" } & Record<string, unknown>): void {
+    const data = { position: ++this.#position, time: Date.now(), ...publication };
+    this.#push(`user:${this.#user}`, { pub: { data, offset: this.#position } });
   }
 
   /** Takes the page out of the room. */
@@ -81,7 +90,7 @@ export class FakeRoom {
   }
 
   #reply({ connect, subscribe, rpc }: Command): object {
-    if (connect) return { connect: { client: "c", version: "fake", ping: 25, pong: true } };
+    if (connect) return { connect: { client: "c", version: "fake", ping: 25, pong: true, subs: { [`user:${this.#user}`]: { recoverable: true, positioned: true, epoch: "e", offset: this.#position } } } };
     if (subscribe) {
       const data = subscribe.channel === `room:${this.room}` ? this.info : undefined;
       return { subscribe: { recoverable: true, positioned: true, epoch: "e", offset: this.#position, ...(data ? { data } : {}) } };

@@ -84,3 +84,21 @@ export class RoomView {
     );
   }
 }
+
+/** What all entries of an open history change together, as the page shows them, once it shows the last. */
+export async function sumOfHistory(page: Page): Promise<Record<"coins" | "tickets" | "held" | "debt", number>> {
+  const history = page.getByTestId("history");
+  const entries = history.locator("[data-type]");
+  await entries.first().waitFor();
+  while (await history.getAttribute("data-state") !== "all") {
+    await entries.last().scrollIntoViewIfNeeded();
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  }
+  return entries.evaluateAll((nodes) => {
+    const sum = { coins: 0, tickets: 0, held: 0, debt: 0 };
+    for (const node of nodes as HTMLElement[]) {
+      for (const unit of ["coins", "tickets", "held", "debt"] as const) sum[unit] += Number(node.dataset[unit]);
+    }
+    return sum;
+  });
+}

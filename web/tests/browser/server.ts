@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -70,6 +70,11 @@ export class Server {
   async token(user: string): Promise<string> {
     const response = await fetch(`${this.address}/dev/token?user=${user}`);
     return ((await response.json()) as { token: string }).token;
+  }
+
+  /** The password of the demo's staff, as it is kept with the data. */
+  async staffPassword(): Promise<string> {
+    return (await readFile(join(this.dataDir, "demo-staff-password"), "utf8")).trim();
   }
 
   async #serves(): Promise<boolean> {

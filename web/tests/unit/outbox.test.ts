@@ -58,7 +58,7 @@ test("a_timed_out_or_busy_command_is_repeated_later_with_the_same_id", async () 
 });
 
 test("a_refusal_is_final", async () => {
-  for (const code of [401, 413, 414, 107, 104]) {
+  for (const code of [401, 413, 414, 107, 104, 517]) {
     const { clock, server, outbox } = setUp();
     outbox.online();
     const answer = outbox.submit("a", "gift.send", {});

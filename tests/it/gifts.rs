@@ -1,0 +1,99 @@
+//! What gifts come to, and who hears of the big ones.
+
+use serde_json::json;
+
+use crate::client::House;
+
+#[tokio::test]
+async fn gifts_are_counted_by_room_and_on_the_whole_platform() {
+    let house = House::with_a_show().await;
+    let mut ann = house.user("ann").await;
+    let mut moon = house.user("moon").await;
+    moon.rpc("live.start", json!({ "command_id": "go" }))
+        .await
+        .expect("live");
+    let mut position = 0;
+    for (id, room, gift, count) in [
+        ("1", "star", "rose", 3),
+        ("2", "star", "beer", 1),
+        ("3", "moon", "rose", 2),
+        ("4", "star", "rose", 1),
+        ("4", "star", "rose", 1),
+    ] {
+        let data = json!({ "command_id": id, "room": room, "gift": gift, "count": count });
+        let answer = ann.rpc("gift.send", data).await.expect("sent");
+        position = position.max(answer["position"].as_u64().expect("a position"));
+    }
+    ann.rpc("wallet.get", json!({ "min_position": position }))
+        .await
+        .expect("a wallet");
+    let mut stats = async |data| {
+        let answer = ann.rpc("gift.stats", data).await.expect("stats");
+        assert!(answer["position"].as_u64() >= Some(position));
+        answer["gifts"].clone()
+    };
+    assert_eq!(
+        stats(json!({ "room": "star" })).await,
+        json!([{ "gift": "beer", "count": 1, "coins": 66, "tickets": 66 }, { "gift": "rose", "count": 4, "coins": 40, "tickets": 40 }])
+    );
+    assert_eq!(
+        stats(json!({ "room": "moon" })).await,
+        json!([{ "gift": "rose", "count": 2, "coins": 20, "tickets": 20 }])
+    );
+    assert_eq!(
+        stats(json!({})).await,
+        json!([{ "gift": "beer", "count": 1, "coins": 66, "tickets": 66 }, { "gift": "rose", "count": 6, "coins": 60, "tickets": 60 }])
+    );
+    assert_eq!(stats(json!({ "room": "nobody" })).await, json!([]));
+    assert_eq!(ann.refusal("gift.stats", json!({ "room": "a b" })).await, 403);
+    assert!(house.server.stop().success());
+    let data = house.dir.path().to_string_lossy().into_owned();
+    let (code, out, said) = crate::support::livehouse(&["rebuild", "--check", "gift_stats", "--data", &data]);
+    assert_eq!(code, 0, "{out}{said}");
+}
+
+#[tokio::test]
+async fn a_big_gift_is_told_in_every_other_live_room_and_a_smaller_one_is_not() {
+    let house = House::with_a_show().await;
+    house.dev().grant("ann", 200_000).await.expect("coins");
+    let mut ann = house.user("ann").await;
+    let mut moon = house.user("moon").await;
+    moon.rpc("live.start", json!({ "command_id": "go" }))
+        .await
+        .expect("live");
+    let (mut in_moon, mut in_star, mut in_dark) = (
+        house.user("eve").await,
+        house.user("kim").await,
+        house.user("lee").await,
+    );
+    for (user, room) in [
+        (&mut in_moon, "room:moon"),
+        (&mut in_star, "room:star"),
+        (&mut in_dark, "room:dark"),
+    ] {
+        assert!(user.subscribe(room).await.is_object());
+    }
+    let castles =
+        |id: &str, count: u32| json!({ "command_id": id, "room": "star", "gift": "castle", "count": count });
+    ann.rpc("gift.send", castles("small", 5)).await.expect("sent");
+    let big = ann.rpc("gift.send", castles("big", 6)).await.expect("sent");
+    let told = in_moon
+        .publications("room:moon", |p| p["type"] == "big_gift")
+        .await;
+    let told = told.last().expect("the announcement");
+    assert!(told["offset"].is_null(), "ephemeral: {told}");
+    assert_eq!(
+        told["data"],
+        json!({ "type": "big_gift", "user": "ann", "room": "star", "gift": "castle", "count": 6, "coins": 59_994,
+            "position": big["position"] })
+    );
+    // Whatever was announced in the other two rooms came before what is said there now.
+    for (user, room) in [(&mut in_star, "star"), (&mut in_dark, "dark")] {
+        let chat = json!({ "command_id": "c", "room": room, "text": "after it" });
+        user.rpc("chat.send", chat).await.expect("said");
+        let heard = user
+            .publications(&format!("room:{room}"), |p| p["type"] == "chat")
+            .await;
+        assert!(heard.iter().all(|p| p["data"]["type"] != "big_gift"), "{heard:?}");
+    }
+}
