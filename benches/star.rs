@@ -3,7 +3,8 @@
 //! generator included. Beside it a small streamer gets a gift every 10 ms, and must be credited as if nothing were going on.
 //! At the end the whole journal is audited.
 //!
-//! `LIVEHOUSE_BENCH_TICKETS` and `LIVEHOUSE_BENCH_VIEWERS` make it smaller, to try it.
+//! `LIVEHOUSE_BENCH_TICKETS` and `LIVEHOUSE_BENCH_VIEWERS` make it smaller, to try it; `LIVEHOUSE_BENCH_STREAMER_THREADS=0` puts
+//! the streamers on the viewers' thread, to see what it is worth that they have one of their own.
 
 mod support;
 
@@ -68,6 +69,7 @@ fn main() {
     let config = Config {
         arbiters: 1,
         room_arbiters: 1,
+        streamer_arbiters: support::setting("LIVEHOUSE_BENCH_STREAMER_THREADS").unwrap_or(1) as usize,
         ..Config::default()
     };
     let actors = system.block_on(async { Actors::start(house, &config) });

@@ -28,8 +28,11 @@ use crate::{Failure, House, Kind, Outcome, Reply, Request, Stats};
 /// How the actors are run.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Threads for viewers and streamers, at least 1.
+    /// Threads for viewers, orders, payments and the catalogue, at least 1.
     pub arbiters: usize,
+    /// Threads for streamers alone: what one of them is credited never waits behind a crowd that gives to another. 0 puts
+    /// them on the viewers' threads.
+    pub streamer_arbiters: usize,
     /// Threads for rooms, at least 1: a hot room starves nobody else.
     pub room_arbiters: usize,
     /// An actor that got nothing for this long is stopped, in ms.
@@ -44,6 +47,7 @@ impl Default for Config {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             arbiters: (cores / 2).max(1),
+            streamer_arbiters: (cores / 8).max(1),
             room_arbiters: (cores / 4).max(1),
             idle_after_ms: 300_000,
             settle: true,
@@ -87,9 +91,11 @@ impl Actors {
         let house = Arc::new(house);
         let own = |n: usize| (0..n.max(1)).map(|_| Arbiter::new()).collect::<Vec<_>>();
         let (shared, rooms, chores) = (own(config.arbiters), own(config.room_arbiters), Arbiter::new());
+        let apart: Vec<_> = (0..config.streamer_arbiters).map(|_| Arbiter::new()).collect();
         let handles = |arbiters: &[Arbiter]| arbiters.iter().map(Arbiter::handle).collect::<Vec<_>>();
+        let for_streamers = if apart.is_empty() { &shared } else { &apart };
         let viewers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
-        let streamers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
+        let streamers = Registry::new(house.clone(), handles(for_streamers), config.idle_after_ms);
         let room_registry = Registry::new(house.clone(), handles(&rooms), config.idle_after_ms);
         let orders = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let payments = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
@@ -121,7 +127,14 @@ impl Actors {
         ] {
             chores.spawn(sweep);
         }
-        let arbiters = Mutex::new(shared.into_iter().chain(rooms).chain([chores]).collect());
+        let arbiters = Mutex::new(
+            shared
+                .into_iter()
+                .chain(apart)
+                .chain(rooms)
+                .chain([chores])
+                .collect(),
+        );
         Self(Arc::new(Inner {
             house,
             viewers,

@@ -128,6 +128,8 @@ pub struct Model {
     expected_next: Option<(u64, Event)>,
     /// How often a combo was pushed out by a newer one.
     pub pushed_out: u64,
+    /// Why payments fitted no order.
+    pub unmatched: Vec<Rejection>,
     /// The states that orders, payments, combos and withdrawals came to, and how often.
     pub reached: BTreeMap<&'static str, u64>,
 }
@@ -460,6 +462,9 @@ impl Model {
 
     fn apply(&mut self, seen: &Seen) {
         let (place, key) = (seen.sequence, seen.key().to_owned());
+        if let Event::PaymentUnmatched(e) = &seen.event {
+            self.unmatched.push(e.rejection);
+        }
         if let Some(state) = state_reached(&seen.event) {
             *self.reached.entry(state).or_default() += 1;
         }

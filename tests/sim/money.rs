@@ -30,7 +30,8 @@ const WITHDRAWAL_FLOOD: usize = 18;
 const CLOSED_FLOOD_EVERY: u64 = 150;
 const CLOSED_FLOOD: usize = 66;
 const GIFTS_FLOOD_EVERY: u64 = 1_000;
-const GIFTS_FLOOD: usize = 1_001;
+/// Some of them have ids that were used before.
+const GIFTS_FLOOD: usize = 1_060;
 
 /// Small amounts, so that every rule is met: 10 to 5,000 tickets, from 500 on by two of staff.
 pub fn payouts() -> PayoutTerms {
@@ -40,6 +41,13 @@ pub fn payouts() -> PayoutTerms {
         two_approvals_from: 500,
         ..PayoutTerms::default()
     }
+}
+
+struct Order {
+    who: &'static str,
+    key: String,
+    pack: usize,
+    begin: usize,
 }
 
 struct Cashbook {
@@ -159,42 +167,56 @@ impl Cashbook {
 
     /// One order with everything that can come of it.
     fn purchase(&mut self) {
-        let who = self.person();
-        let (pack, begin) = (self.random.usize(0..PACKS.len()), self.moment());
-        let order = format!("o{}", self.ids);
+        let (who, begin) = (self.person(), self.moment());
+        let order = self.order(who, begin);
+        if self.chance(6) {
+            self.spend(&order);
+        }
+    }
+
+    fn order(&mut self, who: &'static str, begin: usize) -> Order {
+        let order = Order {
+            who,
+            key: format!("o{}", self.ids),
+            pack: self.random.usize(0..PACKS.len()),
+            begin,
+        };
+        let pack = order.pack;
         if !self.chance(20) {
-            self.add(begin, &order, who, Body::Buy { pack });
+            self.add(begin, &order.key, who, Body::Buy { pack });
         }
         if self.chance(4) {
             let by = if self.chance(6) { "eve" } else { who };
             for _ in 0..self.random.usize(1..3) {
                 let at = self.later(begin);
-                self.add(at, &order, by, Body::CancelOrder);
+                self.add(at, &order.key, by, Body::CancelOrder);
             }
         }
         let payments = [0, 1, 1, 1, 1, 2][self.random.usize(0..6)];
         for _ in 0..payments {
-            self.payment(&order, PACKS[pack].2, begin);
+            self.payment(&order);
         }
+        order
     }
 
     /// What the provider says of a payment: once or more, in any order, not always the same.
-    fn payment(&mut self, order: &str, price: u64, begin: usize) {
-        let key = format!("{PROVIDER}.p{}", self.ids);
+    fn payment(&mut self, order: &Order) {
+        let (key, price) = (format!("{PROVIDER}.p{}", self.ids), PACKS[order.pack].2);
         let (amount, currency) = match self.random.u8(0..10) {
             0 => (price - 1, "CNY"),
             1 => (price, "USD"),
             _ => (price, "CNY"),
         };
         let told = |amount, currency| Body::PaymentTold {
-            order: order.to_owned(),
+            order: order.key.clone(),
             amount,
             currency,
         };
-        let first = if self.chance(8) {
-            begin.saturating_sub(3_000)
+        let early = self.chance(8);
+        let first = if early {
+            order.begin.saturating_sub(3_000)
         } else {
-            self.later(begin)
+            self.later(order.begin)
         };
         self.add(first, &key, PROVIDER, told(amount, currency));
         for _ in 0..self.random.usize(0..3) {
@@ -205,23 +227,80 @@ impl Cashbook {
             let at = self.later(first);
             self.add(at, &key, PROVIDER, told(amount + 1, currency));
         }
-        if self.chance(3) {
-            for _ in 0..self.random.usize(1..4) {
-                let early = self.chance(4);
-                let at = if early {
-                    first.saturating_sub(2_000)
-                } else {
-                    self.later(first)
-                };
-                let amount = if self.chance(8) { amount - 1 } else { amount };
-                self.add(at, &key, PROVIDER, Body::RefundTold { amount, currency });
-            }
+        if self.chance(2) {
+            self.refund(order, &key, first, (amount, currency));
+        }
+    }
+
+    /// It is given back, once or more, too early or too late; before that it may have been spent.
+    fn refund(&mut self, order: &Order, key: &str, paid: usize, (amount, currency): (u64, &'static str)) {
+        let mut last = paid;
+        for _ in 0..self.random.usize(1..4) {
+            let early = self.chance(4);
+            let at = if early {
+                paid.saturating_sub(2_000)
+            } else {
+                self.later(paid)
+            };
+            let amount = if self.chance(8) { amount - 1 } else { amount };
+            self.add(at, key, PROVIDER, Body::RefundTold { amount, currency });
+            last = last.max(at);
+        }
+        if self.random.bool() {
+            self.spend(order);
+            self.owe(order.who, last);
+        }
+    }
+
+    /// The coins of an order become gifts.
+    fn spend(&mut self, order: &Order) {
+        let (gift, count) = match PACKS[order.pack].1 {
+            coins if coins < 1_000 => ("rose", coins / 10),
+            coins => ("rocket", coins / 1_000),
+        };
+        for room in STREAMERS.into_iter().filter(|room| *room != order.who) {
+            let at = self.later(order.begin + 1_000);
+            let (room, gift) = (room.to_owned(), gift.to_owned());
+            let (count, combo) = (count as u32, None);
+            self.add(
+                at,
+                order.who,
+                order.who,
+                Body::Gift {
+                    room,
+                    gift,
+                    count,
+                    combo,
+                },
+            );
+        }
+    }
+
+    /// What somebody does who may owe something.
+    fn owe(&mut self, who: &'static str, from: usize) {
+        if self.chance(2) {
+            let at = self.later(from);
+            let (coins, reason) = ([1, 10, 30][self.random.usize(0..3)], plain("let go"));
+            self.add(at, who, ADMIN, Body::Forgive { coins, reason });
+        }
+        if STREAMERS.contains(&who) {
+            let at = self.later(from);
+            self.withdrawal_of(who, at);
+        }
+        if self.chance(2) {
+            let at = self.later(from + 5_000);
+            self.order(who, at);
         }
     }
 
     fn withdrawal(&mut self) {
         let who = STREAMERS[self.random.usize(0..STREAMERS.len())];
-        let (withdrawal, at) = (format!("w{}", self.ids), self.moment());
+        let at = self.moment();
+        self.withdrawal_of(who, at);
+    }
+
+    fn withdrawal_of(&mut self, who: &str, at: usize) {
+        let withdrawal = format!("w{}", self.ids);
         let tickets = match self.random.u8(0..12) {
             0 => 9,
             1 => 5_001,

@@ -2,6 +2,7 @@
 
 mod cashing;
 mod chatting;
+mod money;
 mod order;
 mod residence;
 mod settling;

@@ -270,3 +270,25 @@ fn live_rooms_are_listed_by_their_beginning_and_go_when_they_end() {
         assert_eq!(followed, [room("b")]);
     }
 }
+
+#[test]
+fn the_number_of_a_room_rises_with_every_gift_and_the_account_when_it_is_credited() {
+    let journal = MemoryJournal::new();
+    append(&journal, streamer("bob"), started(1, "b"));
+    let store = memory();
+    let mut runner = folded(journal.clone(), &store);
+    let handle = runner.handle();
+    let numbers = || {
+        let views = handle.read();
+        let room = views.live(&room("bob")).map(|session| session.tickets);
+        (room, views.balance(&user("bob")).tickets)
+    };
+    for given in 1..=3 {
+        append(&journal, viewer("ann"), gift("bob", 1, 10, 5, 100 - 10 * given));
+        runner.turn().expect("folds");
+        assert_eq!(numbers(), (Some(5 * given), 0), "at once, and not credited");
+    }
+    append(&journal, streamer("bob"), credited(4, 3, 15, 15));
+    runner.turn().expect("folds");
+    assert_eq!(numbers(), (Some(15), 15));
+}

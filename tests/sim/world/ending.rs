@@ -199,6 +199,10 @@ impl World {
             bank.paid
         );
         assert_eq!(life.payouts.as_ref().map_or(0, Payouts::contradictions), 0);
+        model
+            .unmatched
+            .iter()
+            .for_each(|rejection| self.tally.refused(*rejection));
         for (state, times) in &model.reached {
             self.tally.add(state, *times);
         }
