@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::rpc::Failure;
 
 mod accounts;
+mod audit;
 mod gifts;
 mod login;
 pub mod password;
@@ -68,6 +69,7 @@ pub fn configure(config: &mut ServiceConfig, desk: Option<Arc<Desk>>) {
         .route("/users/{user}/coins", web::post().to(accounts::coins))
         .route("/users/{user}/tickets", web::post().to(accounts::tickets))
         .route("/users/{user}/forgive", web::post().to(accounts::forgive))
+        .route("/audit", web::get().to(audit::state))
         .route("/payments/unmatched", web::get().to(payments::unmatched))
         .route("/gifts", web::get().to(gifts::list))
         .route("/gifts/{gift}", web::put().to(gifts::put))

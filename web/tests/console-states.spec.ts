@@ -103,7 +103,7 @@ describe("the console of staff", { timeout: 120_000 }, () => {
         await picture(made, `console-${section}-${name}`);
         await assertFits(made, section);
       }
-      made.audit = { ok: false, position: 1_300_000, breaks: [{ position: 1_204_519, invariant: 2, words: "no account is overdrawn", what: "coins of ann stand at -40" }] };
+      made.audit = { ok: false, position: 1_300_000, records: 3, broken: { position: 1_204_519, invariant: 2, words: "no account is overdrawn", what: "coins of ann stand at -40" } };
       await made.page.locator("[data-testid=verdict][data-ok=false]").waitFor();
       await picture(made, `console-broken-${name}`);
       await assertFits(made, "the audit");

@@ -4,7 +4,7 @@ import { exact } from "../ui/format";
 import type { Console } from "./console";
 import { DataTable, type Column } from "./DataTable";
 import type { Break } from "./protocol";
-import { auditWords, firstBreak } from "./words";
+import { auditWords } from "./words";
 
 const COLUMNS: readonly Column<Break>[] = [
   { head: "Position", draw: ({ position }) => <b>{exact(position)}</b>, number: true },
@@ -15,8 +15,7 @@ const COLUMNS: readonly Column<Break>[] = [
 export function Audit({ console }: { console: Console }) {
   const audit = console.audit.value;
   if (!audit) return <p class="note">The audit has not been heard of yet.</p>;
-  const first = firstBreak(audit);
-  const breaks = audit.breaks ?? (first ? [first] : []);
+  const breaks = audit.broken ? [audit.broken] : [];
   return (
     <>
       <section class="verdict" data-ok={audit.ok} data-testid="verdict">
@@ -35,12 +34,11 @@ export function Audit({ console }: { console: Console }) {
           <li>Correct with new entries under Corrections. Withdrawals go on when a fresh audit is clean.</li>
         </ol>
       )}
-      {breaks.length > 0 && <DataTable label="Breaks" columns={COLUMNS} shown={{ rows: breaks, state: "all" }} keyOf={({ position, invariant }) => `${position} ${invariant}`} empty="" />}
+      {breaks.length > 0 && <DataTable label="The first break" columns={COLUMNS} shown={{ rows: breaks, state: "all" }} keyOf={({ position, invariant }) => `${position} ${invariant}`} empty="" />}
       <dl class="facts">
         <div><dt>Checked up to</dt><dd>position {exact(audit.position)}</dd></div>
-        {audit.events !== undefined && <div><dt>Events checked</dt><dd>{exact(audit.events)}</dd></div>}
-        {audit.lag !== undefined && <div><dt>Behind the journal</dt><dd>{exact(audit.lag)} records</dd></div>}
-        <div><dt>Withdrawals</dt><dd>{audit.withdrawals_stopped ?? !audit.ok ? "stopped" : "open"}</dd></div>
+        {audit.records > 0 && <div><dt>Records that break a promise</dt><dd>{exact(audit.records)}</dd></div>}
+        <div><dt>Withdrawals</dt><dd>{audit.ok ? "open" : "stopped"}</dd></div>
       </dl>
     </>
   );

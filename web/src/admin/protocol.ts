@@ -23,8 +23,9 @@ export interface UnmatchedPayment {
 
 /** What the standing audit has found so far. */
 export interface AuditState {
-  ok: boolean; position: number; /** The first break, where there is one. */ broken?: Break | null; breaks?: Break[];
-  events?: number; lag?: number; withdrawals_stopped?: boolean;
+  ok: boolean; /** How far it has looked. */ position: number;
+  /** How many records broke a promise. */ records: number;
+  /** The first of them. */ broken?: Break;
 }
 export interface Break {
   /** 0 where it is about no record. */ position: number;

@@ -77,13 +77,10 @@ export function powersOver(withdrawal: FiledWithdrawal, staff: string): Powers {
 export const approvalWords = ({ approved_by, approvals_needed }: FiledWithdrawal): string => `${approved_by.length} of ${approvals_needed}`;
 
 /** The standing audit in one line. */
-export function auditWords(audit: AuditState): string {
-  const first = firstBreak(audit);
-  if (audit.ok) return `The books add up at position ${audit.position.toLocaleString("en-US")}`;
-  return first ? `The books do not add up from position ${first.position.toLocaleString("en-US")} on` : "The books do not add up";
+export function auditWords({ ok, position, broken }: AuditState): string {
+  if (ok) return `The books add up at position ${position.toLocaleString("en-US")}`;
+  return broken ? `The books do not add up from position ${broken.position.toLocaleString("en-US")} on` : "The books do not add up";
 }
-
-export const firstBreak = ({ broken, breaks }: AuditState) => broken ?? breaks?.[0];
 
 /** A whole amount as staff type it, with its sign: "-1,000" is -1000. NaN for anything else. */
 export function typedAmount(text: string): number {

@@ -87,6 +87,8 @@ export const HISTORY_PAUSE_MS = 700;
 export const PAYMENT_ASK_MS = 2_500;
 /** An order whose payment has not come after this long is asked for no more by itself. */
 export const PAYMENT_WAIT_MS_MAX = 15 * 60_000;
+/** The words about an order that has an outcome go after this long. */
+export const RECEIPT_STAY_MS = 15_000;
 /** Longest payout account in characters, as the server has it. */
 export const ACCOUNT_CHARS_MAX = 100;
 /** A big gift elsewhere is announced for this long. */

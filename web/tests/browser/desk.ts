@@ -22,7 +22,7 @@ export class FakeDesk {
   withdrawals: FiledWithdrawal[] = [];
   payments: UnmatchedPayment[] = [];
   gifts: Gift[] = [];
-  audit: AuditState = { ok: true, position: 1_204_518 };
+  audit: AuditState = { ok: true, position: 1_204_518, records: 0 };
 
   constructor(readonly page: Page, private readonly staff: string, private readonly roles: string[] = ["finance", "catalogue"]) {}
 

@@ -178,8 +178,8 @@ test("an_amount_may_have_a_sign_and_must_be_whole", () => {
 });
 
 test("the_audit_names_the_first_position_that_does_not_add_up", () => {
-  assert.equal(auditWords({ ok: true, position: 12_345 }), "The books add up at position 12,345");
-  assert.equal(auditWords({ ok: false, position: 20_000, broken: { position: 12_346, invariant: 2, what: "-40" } }), "The books do not add up from position 12,346 on");
+  assert.equal(auditWords({ ok: true, position: 12_345, records: 0 }), "The books add up at position 12,345");
+  assert.equal(auditWords({ ok: false, position: 20_000, records: 1, broken: { position: 12_346, invariant: 2, what: "-40" } }), "The books do not add up from position 12,346 on");
 });
 
 test("every_refusal_about_money_has_a_next_step_for_staff", async () => {

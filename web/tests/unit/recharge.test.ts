@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PAYMENT_ASK_MS, PAYMENT_WAIT_MS_MAX } from "../../src/live/limits";
+import { PAYMENT_ASK_MS, PAYMENT_WAIT_MS_MAX, RECEIPT_STAY_MS } from "../../src/live/limits";
 import { Outbox, type Refusal } from "../../src/live/outbox";
 import type { OrderState } from "../../src/live/protocol";
 import { Recharge, type Bill } from "../../src/live/money/recharge";
@@ -68,6 +68,8 @@ test("the_return_credits_nothing_until_the_server_says_that_the_payment_came", a
   assert.deepEqual(kept.at(-1), undefined);
   await clock.pass(PAYMENT_ASK_MS * 3);
   assert.equal(server.sent.length, 2, "what has an outcome is not asked for again");
+  await clock.pass(RECEIPT_STAY_MS);
+  assert.equal(recharge.awaited.value, undefined, "the words go by themselves");
 });
 
 test("a_return_link_alone_finds_out_what_the_order_was", async () => {

@@ -3,7 +3,7 @@
 
 import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals-core";
 import type { Cancel } from "../clock";
-import { PAYMENT_ASK_MS, PAYMENT_WAIT_MS_MAX } from "../limits";
+import { PAYMENT_ASK_MS, PAYMENT_WAIT_MS_MAX, RECEIPT_STAY_MS } from "../limits";
 import type { Refusal } from "../outbox";
 import type { OrderAnswer, Pack, Position, RechargeOrder } from "../protocol";
 import type { Session } from "../session";
@@ -180,6 +180,7 @@ export class Recharge {
       this.#awaited.value = { bill, state, hidden: false };
       this.#step.value = { at: "packs" };
     });
+    this.#cancelAsk = this.session.clock.after(RECEIPT_STAY_MS, () => this.dismiss());
   }
 
   #askLater(): void {
