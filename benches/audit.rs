@@ -174,7 +174,7 @@ impl Crowd {
         self.coins[user] = coins_left;
         let (gifts, tickets) = self.waiting[room];
         self.waiting[room] = (gifts + 1, tickets + coins);
-        let combo = (n % 2 == 0).then(|| ComboStep {
+        let combo = (n.is_multiple_of(2)).then(|| ComboStep {
             id: "combo-of-tonight".parse().expect("an id"),
             total: count,
         });
