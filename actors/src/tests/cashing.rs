@@ -581,6 +581,7 @@ fn a_payment_goes_all_the_way_to_the_viewers_coins_and_a_stop_notes_the_cursor()
         let config = Config {
             arbiters: 2,
             room_arbiters: 1,
+            streamer_arbiters: 1,
             idle_after_ms: 1_000_000,
             settle: true,
         };

@@ -29,6 +29,7 @@ fn where_only_followers_may_write_the_authors_own_actor_is_asked() {
         let config = Config {
             arbiters: 2,
             room_arbiters: 1,
+            streamer_arbiters: 1,
             idle_after_ms: 1_000_000,
             settle: false,
         };

@@ -119,8 +119,7 @@ fn play<A: Kind>(
         }
     }
     drop(actor);
-    let told = std::mem::take(&mut *told.lock());
-    told
+    std::mem::take(&mut *told.lock())
 }
 
 /// What is final of an outcome: what was said, and where it stands.

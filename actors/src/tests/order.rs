@@ -98,6 +98,7 @@ impl Scene {
         let config = Config {
             arbiters: 2,
             room_arbiters: 1,
+            streamer_arbiters: 1,
             idle_after_ms: 1_000_000,
             settle: false,
         };

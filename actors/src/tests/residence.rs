@@ -195,6 +195,7 @@ fn config() -> Config {
     Config {
         arbiters: 2,
         room_arbiters: 1,
+        streamer_arbiters: 1,
         idle_after_ms: 1_000_000,
         settle: true,
     }
