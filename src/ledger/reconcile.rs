@@ -60,11 +60,13 @@ pub enum BadFile {
 }
 
 /// Reads a provider's file. Columns come in any order and any case; others than those above are not looked at.
-pub fn read(file: impl Read) -> Result<Vec<Theirs>, BadFile> {
+pub fn read(mut file: impl Read) -> Result<Vec<Theirs>, BadFile> {
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).map_err(csv::Error::from)?;
     let mut lines = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .flexible(true)
-        .from_reader(file);
+        .from_reader(&*text);
     let head = lines.headers()?.clone();
     let named = |name: &str| {
         let matches = |column: &str| column.trim_start_matches('\u{feff}').eq_ignore_ascii_case(name);
@@ -80,7 +82,7 @@ pub fn read(file: impl Read) -> Result<Vec<Theirs>, BadFile> {
         if found.len() >= RECONCILE_LINES_MAX {
             return Err(BadFile::TooLong);
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |at| line_of(&text, at));
         let field = |at: usize| record.get(at).unwrap_or_default();
         let bad = |what: String| BadFile::Field { line, what };
         let optional = |at: Option<usize>| at.map(field).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -104,6 +106,16 @@ pub fn read(file: impl Read) -> Result<Vec<Theirs>, BadFile> {
         });
     }
     Ok(found)
+}
+
+/// The line of a record: its position is where the one before it ended, with the empty lines between them still to come.
+fn line_of(text: &[u8], at: &csv::Position) -> u64 {
+    let rest = usize::try_from(at.byte()).ok().and_then(|from| text.get(from..));
+    let between = rest
+        .unwrap_or_default()
+        .iter()
+        .take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    at.line() + between.filter(|byte| **byte == b'\n').count() as u64
 }
 
 fn kind_of(text: &str) -> Option<Kind> {
