@@ -159,8 +159,8 @@ pub(crate) const STEPS: &[Step] = &[
         .env(BROWSER)
         .after(&["build", "page-build"])
         .tool(Tool::Chromium),
-    alone("sim", "cargo test --locked --test sim -- --nocapture", 10)
-        .env(&[("SIM_SEEDS", "10000")])
+    alone("sim", "cargo test --locked --test sim -- --nocapture", 15)
+        .env(&[("SIM_SEEDS", "4000")])
         .after(&["build"]),
     alone("crash", "cargo test --locked --test crash -- --nocapture", 5)
         .env(&[("CRASH_KILLS", "20")])
