@@ -63,6 +63,7 @@ fn balance(told: &[Told], views: &Views, id: &str) {
             Event::CoinsAdjusted(e) => (coins, changed) = (e.coins_left, t.sequence),
             Event::GiftSent(e) => (coins, changed) = (e.coins_left, t.sequence),
             Event::TicketsCredited(e) => (tickets, changed) = (e.tickets_total, t.sequence),
+            Event::WithdrawalRequested(e) => (tickets, changed) = (e.tickets_left, t.sequence),
             _ => {}
         }
     }
