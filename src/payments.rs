@@ -18,7 +18,7 @@ mod sandbox;
 mod signed;
 
 pub use sandbox::Sandbox;
-pub use signed::{SIGNATURE_HEADER, SignedWebhooks, sign};
+pub use signed::SignedWebhooks;
 
 /// The longest webhook that is read, in bytes; a longer one is answered with 413.
 pub const WEBHOOK_BYTES_MAX: usize = 65_536;

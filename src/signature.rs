@@ -11,18 +11,24 @@ use crate::config::Secret;
 pub const HEADER: &str = "livehouse-signature";
 
 /// The time now, unix seconds.
-pub fn now() -> u64 {
+pub fn now() -> i64 {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_secs()
+    i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The key of a secret.
+pub fn key(secret: &Secret) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes())
+}
+
+/// What the signature is over; the time as it stands in the header.
+pub fn signed_text(time: &str, body: &[u8]) -> Vec<u8> {
+    [time.as_bytes(), b".", body].concat()
 }
 
 /// The header's value for a body.
-pub fn sign(secret: &Secret, unix_seconds: u64, body: &[u8]) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
-    let mut signing = hmac::Context::with_key(&key);
-    signing.update(format!("{unix_seconds}.").as_bytes());
-    signing.update(body);
-    let tag = signing.sign();
+pub fn sign(secret: &Secret, unix_seconds: i64, body: &[u8]) -> String {
+    let tag = hmac::sign(&key(secret), &signed_text(&unix_seconds.to_string(), body));
     let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("t={unix_seconds},v1={hex}")
 }

@@ -12,7 +12,8 @@ use domain::PaymentId;
 use serde_json::json;
 
 use crate::config::{ProviderConfig, Secret};
-use crate::payments::{Bill, SIGNATURE_HEADER, sign};
+use crate::payments::Bill;
+use crate::signature;
 
 /// How long the sandbox waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -93,8 +94,7 @@ impl Sandbox {
             "currency": bill.currency,
         })
         .to_string();
-        let unix_seconds = actors::House::system_clock()().div_euclid(1_000);
-        let signature = sign(&self.secret, unix_seconds, body.as_bytes());
+        let signature = signature::sign(&self.secret, signature::now(), body.as_bytes());
         let posted = tokio::task::spawn_blocking(move || post(&url, &signature, &body));
         posted.await.map_err(|_| anyhow!("the sandbox fell over"))?
     }
@@ -108,7 +108,7 @@ fn post(url: &str, signature: &str, body: &str) -> Result<Answered> {
     let agent: ureq::Agent = config.build().into();
     let posted = agent
         .post(url)
-        .header(SIGNATURE_HEADER, signature)
+        .header(signature::HEADER, signature)
         .header("Content-Type", "application/json")
         .send(body);
     let mut answer = posted.context("the webhook was not answered")?;

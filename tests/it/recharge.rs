@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use livehouse::config::Secret;
-use livehouse::payments::{SIGNATURE_HEADER, sign};
+use livehouse::signature::{HEADER, sign};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -76,7 +76,7 @@ async fn post(address: &str, provider: &str, signature: Option<String>, body: St
         let agent: ureq::Agent = config.build().into();
         let mut request = agent.post(&url);
         if let Some(signature) = signature {
-            request = request.header(SIGNATURE_HEADER, signature);
+            request = request.header(HEADER, signature);
         }
         let mut answer = request.send(body).expect("an answer");
         let text = answer.body_mut().read_to_string().expect("a body");

@@ -160,7 +160,7 @@ pub(crate) const STEPS: &[Step] = &[
         .after(&["build", "page-build"])
         .tool(Tool::Chromium),
     alone("sim", "cargo test --locked --test sim -- --nocapture", 15)
-        .env(&[("SIM_SEEDS", "4000")])
+        .env(&[("SIM_SEEDS", "10000")])
         .after(&["build"]),
     alone("crash", "cargo test --locked --test crash -- --nocapture", 5)
         .env(&[("CRASH_KILLS", "20")])
