@@ -147,7 +147,7 @@ impl Runner<'_> {
         println!("  {word} {:<22} {:.1} s", step.name, took.as_secs_f64());
         let Err(failure) = result else { return };
         if matches!(failure, Failure::Command { .. }) {
-            show_end_of(&self.log(step));
+            show_failure(&self.log(step));
         }
         println!("  FAIL {}: {failure}", step.name);
         println!("  or with: cargo xtask test {}", step.name);
@@ -173,24 +173,29 @@ impl Runner<'_> {
     }
 }
 
-fn show_end_of(log: &Path) {
+/// Prints what a failed step's log says of the failure: what failing tests printed, wherever it stands, and the end.
+fn show_failure(log: &Path) {
     let bytes = fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
-    let hidden = lines.len().saturating_sub(SHOWN_LINES_MAX);
-    println!(
-        "----- {}{}",
-        log.display(),
-        if hidden > 0 {
-            format!(" ({hidden} lines before)")
-        } else {
-            String::new()
-        }
-    );
-    for line in lines.iter().skip(hidden) {
+    let end = lines.len().saturating_sub(SHOWN_LINES_MAX);
+    println!("----- {} ({end} lines before the end)", log.display());
+    for line in told_of_failures(&lines[..end]).take(SHOWN_LINES_MAX) {
+        println!("{line}");
+    }
+    for line in &lines[end..] {
         println!("{line}");
     }
     println!("-----");
+}
+
+/// The lines that the test harness prints of tests that failed: from `failures:` to the result of that program.
+fn told_of_failures<'a>(lines: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let mut inside = false;
+    lines.iter().copied().filter(move |line| {
+        inside = (inside || *line == "failures:") && !line.starts_with("test result:");
+        inside
+    })
 }
 
 #[cfg(test)]
@@ -213,6 +218,21 @@ mod tests {
     fn an_unknown_step_or_flag_is_refused_with_the_way_on() {
         assert!(chosen(&args("fnt")).is_err_and(|f| f.to_string().contains("--list")));
         assert!(chosen(&args("--quik")).is_err_and(|f| f.to_string().contains("--quick")));
+    }
+
+    #[test]
+    fn what_a_failing_test_printed_is_found_before_the_end_of_the_log() {
+        let log = [
+            "test a ... ok",
+            "failures:",
+            "---- b stdout ----",
+            "b panicked",
+            "failures:",
+            "    b",
+            "test result: FAILED. 1 passed; 1 failed",
+            "test c ... ok",
+        ];
+        assert!(told_of_failures(&log).eq(log[1..6].iter().copied()));
     }
 
     #[test]
