@@ -111,6 +111,14 @@ impl Ledger {
         self.breaks.kept.records
     }
 
+    /// Reads something of a user's row, so that it lies in the processor's cache.
+    pub(crate) fn touch(&self, user: Number) -> u64 {
+        self.accounts
+            .slots
+            .get(user as usize)
+            .map_or(0, |slot| slot.changed)
+    }
+
     /// Whose balance changed since the last flush.
     pub(crate) fn changed(&self) -> &[Number] {
         &self.accounts.told
