@@ -53,15 +53,15 @@ impl Auditor {
         }
     }
 
-    /// Touches what the fold of records with these numbers will need: the processor then fetches from memory for many of them
-    /// at a time, where the fold itself would wait for each. By profile those waits were two fifths of an audit.
+    /// Touches what the fold of records with these numbers will need, see [`Ledger::look_ahead`].
     pub(crate) fn look_ahead(&self, numbers: &[(Number, Number)]) {
         let of_viewers = &self.versions[StreamKind::Viewer as usize - 1];
-        let touched = numbers.iter().fold(0, |touched, &(who, whom)| {
-            let version = of_viewers.get(who as usize).copied().unwrap_or_default();
-            touched ^ u64::from(version) ^ self.ledger.touch(who) ^ self.ledger.touch(whom)
+        let touched = numbers.iter().fold(0, |touched, &(who, _)| {
+            touched ^ of_viewers.get(who as usize).copied().unwrap_or_default()
         });
         std::hint::black_box(touched);
+        self.ledger
+            .look_ahead(numbers.iter().flat_map(|&(who, whom)| [who, whom]));
     }
 
     /// Takes a record and what it says; `print` stands for its command, see [`super::commands`]. The numbers are those of its

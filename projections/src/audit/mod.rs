@@ -25,7 +25,7 @@ pub use report::{Compared, InFlight, Owed, Report, Verdict};
 pub use source::{Checked, FromFiles, FromReader, Source};
 
 use crate::ledger::{Break, Invariant, StoredLedger};
-use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX};
+use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX, RECORDS_LOOKED_UP_AHEAD};
 use crate::names::{NOBODY, Names, Number};
 use crate::rebuild::{Rebuild, Stopper};
 use crate::{Error, Result};
@@ -86,9 +86,6 @@ pub fn run_over(
     auditor.confirm(reader)?;
     Ok(auditor.finish(reader.id(), began.elapsed().as_secs_f64()))
 }
-
-/// Records whose accounts are fetched from memory together, before they are folded one by one.
-const RECORDS_LOOKED_UP_AHEAD: usize = 128;
 
 /// A few records with what they say.
 struct Piece {
