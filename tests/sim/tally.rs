@@ -7,6 +7,7 @@ use domain::Rejection;
 
 /// Every recovery and every oddity that a long run has to meet.
 pub const BRANCHES: &[&str] = &[
+    "accepted commands explained",
     "answers repeated to a resent command",
     "answers that needed no record",
     "batches written again on open",
@@ -21,6 +22,7 @@ pub const BRANCHES: &[&str] = &[
     "combos repeated",
     "combos running",
     "commands handed back until the first of their id was durable",
+    "commands without a record that nothing explains",
     "crashes while opening",
     "debts forgiven",
     "directory entries lost",
@@ -28,6 +30,7 @@ pub const BRANCHES: &[&str] = &[
     "faults of the disk",
     "full disks",
     "gifts delisted",
+    "gifts explained to their credit",
     "gifts listed",
     "gifts that had to ask for the room's session",
     "idle actors stopped",
@@ -56,6 +59,7 @@ pub const BRANCHES: &[&str] = &[
     "recharges that wait for room on the account",
     "records kept though never acknowledged",
     "refunds that left a debt",
+    "refused commands explained",
     "replays from a snapshot",
     "replays that waited for queued appends",
     "replies lost",
@@ -72,6 +76,7 @@ pub const BRANCHES: &[&str] = &[
     "views that lost their last commits",
     "withdrawals approved by one of two",
     "withdrawals approved",
+    "withdrawals explained to their end",
     "withdrawals failed",
     "withdrawals paid",
     "withdrawals rejected",

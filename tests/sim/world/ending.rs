@@ -14,6 +14,7 @@ use livehouse::payouts::core::LOOK_BACK_AFTER_MS_MAX;
 
 use crate::cashier::Till;
 use crate::checks::{books_are_clean, views_are_right};
+use crate::explained;
 use crate::life::{Life, id};
 use crate::model::Model;
 use crate::payouts::Payouts;
@@ -71,6 +72,7 @@ impl World {
         self.finish_processes(&mut life);
         let model = self.look(&mut life);
         self.check_rest(&life, &model);
+        explained::some(&life.reader, &self.oracle.on_record(), &mut self.tally);
         self.note_life(&mut life, Doom::Close);
         let head = life.head();
         self.stop_all(&mut life);
