@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::Rejection;
+use domain::streamer::WithdrawalState;
 
 /// Every recovery and every oddity that a long run has to meet.
 pub const BRANCHES: &[&str] = &[
@@ -75,6 +76,7 @@ pub const BRANCHES: &[&str] = &[
     "views that lost all",
     "views that lost their last commits",
     "withdrawals approved by one of two",
+    "withdrawals approved by two",
     "withdrawals approved",
     "withdrawals explained to their end",
     "withdrawals failed",
@@ -153,8 +155,14 @@ impl Tally {
         let branches = BRANCHES.iter().filter(|branch| self.count(branch) == 0);
         let refusals = Rejection::ALL.iter().filter(|r| !ELSEWHERE.contains(r));
         let refusals = refusals.filter(|r| !self.refusals.contains_key(&r.code()));
+        // A state that is new to the domain is asked for without being in the list above.
+        let states = WithdrawalState::ALL.map(|state| format!("withdrawals {}", state.word()));
+        let states = states
+            .into_iter()
+            .filter(|state| self.count(state) == 0 && !BRANCHES.contains(&state.as_str()));
         branches
             .map(|branch| (*branch).to_owned())
+            .chain(states)
             .chain(refusals.map(|r| format!("the refusal {}", r.word())))
             .collect()
     }
