@@ -1,7 +1,8 @@
 //! The audit: one pass over every record of a journal that checks all thirteen promises of the ledger, and says what every
 //! account stands at. It holds no power to append, and reads no view except to compare it with what it found.
 //!
-//! One thread reads, decodes and looks up numbers ahead, the caller folds in order; a source that checks the bytes does so on a thread of its own.
+//! One thread reads, decodes and looks up numbers ahead, the caller folds in order; a source that checks the bytes does so on
+//! a thread of its own.
 
 mod auditor;
 mod commands;
@@ -133,15 +134,14 @@ impl Piece {
 
     fn fold(&self, auditor: &mut Auditor) {
         auditor.learn(&self.learned);
-        let mut numbers = self.numbers.chunks(RECORDS_LOOKED_UP_AHEAD);
-        let facts = self.events.iter().zip(&self.prints).zip(&self.numbers);
-        for (at, (record, ((event, &print), &numbered))) in self.records.iter().zip(facts).enumerate() {
-            if at % RECORDS_LOOKED_UP_AHEAD == 0 {
-                auditor.look_ahead(numbers.next().unwrap_or_default());
-            }
-            match event {
-                Ok(event) => auditor.take(&record, event, print, numbered),
-                Err(what) => auditor.undecodable(&record, numbered.0, what),
+        let mut facts = self.records.iter().zip(&self.events).zip(&self.prints);
+        for numbers in self.numbers.chunks(RECORDS_LOOKED_UP_AHEAD) {
+            auditor.look_ahead(numbers);
+            for (&numbered, ((record, event), &print)) in numbers.iter().zip(facts.by_ref()) {
+                match event {
+                    Ok(event) => auditor.take(&record, event, print, numbered),
+                    Err(what) => auditor.undecodable(&record, numbered.0, what),
+                }
             }
         }
     }
