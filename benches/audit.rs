@@ -6,6 +6,8 @@
 
 #[path = "audit/crowd.rs"]
 mod crowd;
+#[path = "support/filling.rs"]
+mod filling;
 mod support;
 
 use std::path::Path;

@@ -2,14 +2,13 @@
 //! withdrawals, appended to a real journal.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use domain::event::*;
 use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
+use journal::Cause;
 use journal::embedded::EmbeddedWriter;
-use journal::{Append, Cause, Expected, Writer};
+
+use crate::filling;
 
 const USERS: usize = 100_000;
 const ROOMS: usize = 1_000;
@@ -237,38 +236,13 @@ impl Crowd {
 /// Appends the crowd's events.
 pub(crate) fn fill(writer: &EmbeddedWriter, events: u64) {
     let mut crowd = Crowd::new();
-    let done = Arc::new((AtomicU64::new(0), Mutex::new(()), Condvar::new()));
-    for n in 1..=events {
+    filling::fill(writer, events, |n| {
         let (stream, command_id, actor, event) = crowd.entry(n);
-        let mut append = Append {
-            stream,
-            expected: Expected::Any,
-            epoch: writer.epoch(),
-            cause: Cause {
-                request_hash: u64::from(command_id.is_some()) * n,
-                command_id: command_id.map(Into::into),
-                actor: actor.into(),
-            },
-            events: vec![event],
+        let cause = Cause {
+            request_hash: u64::from(command_id.is_some()) * n,
+            command_id: command_id.map(Into::into),
+            actor: actor.into(),
         };
-        let told = done.clone();
-        let mut completion: journal::Completion = Box::new(move |outcome| {
-            outcome.expect("an append");
-            told.0.fetch_add(1, Ordering::AcqRel);
-            told.2.notify_one();
-        });
-        while let Err(refused) = writer.append(append, completion) {
-            (append, completion) = (refused.append, refused.done);
-            wait(&done);
-        }
-    }
-    while done.0.load(Ordering::Acquire) < events {
-        wait(&done);
-    }
-}
-
-/// Waits for a completion, or a moment.
-fn wait(done: &(AtomicU64, Mutex<()>, Condvar)) {
-    let guard = done.1.lock().expect("no panic in a completion");
-    drop(done.2.wait_timeout(guard, Duration::from_millis(1)));
+        (stream, cause, event)
+    });
 }
