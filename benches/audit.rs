@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
+use domain::event::EventType;
 use journal::embedded::{Embedded, EmbeddedReader, Options, VerifiedWalk, verify};
 use journal::{Position, Reader};
 use livehouse::ledger::explain::{Question, explain, find};
@@ -127,7 +128,7 @@ fn explained(data: &Path, reader: &EmbeddedReader) {
     }
 }
 
-/// The id of the first command of a user behind a position, as its client made it.
+/// The id of the first gift behind a position, as its client made it. (An order has its id in common with its recharge.)
 fn command_from(reader: &EmbeddedReader, after: u64) -> String {
     const NEAR_BYTES: usize = 64 << 10;
     let position = Position {
@@ -136,9 +137,13 @@ fn command_from(reader: &EmbeddedReader, after: u64) -> String {
     };
     let records = reader.read(position, NEAR_BYTES);
     let records = wait(records).expect("records");
-    let mut by_users = records.iter().filter(|record| record.actor == "user");
-    let id = by_users.find_map(|record| record.command_id).expect("a command");
-    id.rsplit('\u{1f}').next().unwrap_or(id).to_owned()
+    let mut gifts = records
+        .iter()
+        .filter(|record| record.event_type == EventType::GiftSent);
+    gifts
+        .find_map(|record| record.command_id)
+        .expect("a gift")
+        .to_owned()
 }
 
 /// What a read of the embedded journal gives: it is there at once, or waits on a thread of its own.
