@@ -144,7 +144,9 @@ impl Server {
         let pulse = tokio::spawn(pulse).abort_handle();
         let payouts = provider.map(|provider| {
             let patience = Duration::from_secs(config.payouts.patience_seconds);
-            tokio::spawn(payouts::run(platform.clone(), provider, patience)).abort_handle()
+            let known_before = reader.head().get(0);
+            let paying = payouts::run(platform.clone(), provider, patience, known_before);
+            tokio::spawn(paying).abort_handle()
         });
         let metrics = Arc::new(Metrics::new(actors.clone(), hub.clone(), platform.clone()));
         let sessions = Sessions::new(config.gateway.sessions_per_user, config.gateway.sessions_policy);

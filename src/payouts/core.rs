@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{Rejection, UserId, WithdrawalId};
 
-use super::over::Overs;
+use super::over::{Over, Overs};
 use super::{Answer, Payout};
 
 /// Effects under way at once; others wait in the order in which they became due.
@@ -160,6 +160,18 @@ enum Step {
     Calling { call: u64, until_ms: i64, asks: bool },
 }
 
+impl Step {
+    /// Whether the submission is not noted yet, as far as this worker knows.
+    fn submits(&self) -> bool {
+        match self {
+            Self::Queued(next) | Self::Waiting { next, .. } | Self::Noting(next) => {
+                matches!(next, Next::NoteSubmitted { .. })
+            }
+            Self::Calling { .. } => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Item {
     user: UserId,
@@ -168,6 +180,8 @@ struct Item {
     /// How often something had to be tried again.
     tries: u32,
     unknown: bool,
+    /// It was submitted by an earlier worker and failed, as a view says that lagged behind when this one found it.
+    failed_before: Option<String>,
 }
 
 /// The worker's state.
@@ -204,6 +218,14 @@ impl Core {
         self.items.contains_key(id) || self.over.knows(id)
     }
 
+    /// Whether it would be news that a withdrawal failed before this worker began.
+    pub fn may_look_back(&self, id: &WithdrawalId) -> bool {
+        match self.items.get(id) {
+            Some(item) => item.step.submits(),
+            None => !self.over.knows(id) || self.over.wonders(id),
+        }
+    }
+
     /// How many more it can look after.
     pub fn room(&self) -> usize {
         TRACKED_MAX.saturating_sub(self.items.len())
@@ -233,11 +255,7 @@ impl Core {
                 payout,
                 submitted,
             } => self.found(user, payout, submitted, now_ms, &mut effects),
-            Input::Failed { id, reason } => {
-                if !self.knows(&id) {
-                    self.end(&id, Some(End::Failed { reason }), now_ms);
-                }
-            }
+            Input::Failed { id, reason } => self.failed_before(id, reason, now_ms),
             Input::Noted { id, noted } => {
                 self.under_way -= 1;
                 self.noted(&id, noted, now_ms, &mut effects);
@@ -300,9 +318,21 @@ impl Core {
             step: Step::Queued(next.clone()),
             tries: 0,
             unknown: submitted,
+            failed_before: None,
         };
         self.items.insert(id.clone(), item);
         self.begin(&id, next, now_ms, effects);
+    }
+
+    fn failed_before(&mut self, id: WithdrawalId, reason: String, now_ms: i64) {
+        if !self.may_look_back(&id) {
+            return;
+        }
+        match self.items.get_mut(&id) {
+            // The streamer will not let it be submitted.
+            Some(item) => item.failed_before = Some(reason),
+            None => self.end(&id, Over::Ended(End::Failed { reason }), now_ms),
+        }
     }
 
     fn noted(&mut self, id: &WithdrawalId, noted: Noted, now_ms: i64, effects: &mut Vec<Effect>) {
@@ -319,15 +349,17 @@ impl Core {
             }
             (Next::NoteSubmitted { .. }, Noted::Refused(rejection)) => {
                 tracing::info!(withdrawal = %id, %rejection, "this withdrawal is not to be paid out");
-                self.end(id, None, now_ms);
+                let failed_before = self.items.get_mut(id).and_then(|item| item.failed_before.take());
+                let failed = |reason| Over::Ended(End::Failed { reason });
+                self.end(id, failed_before.map_or(Over::NotSubmitted, failed), now_ms);
             }
-            (Next::NoteOver(end), Noted::Done) => self.end(id, Some(end), now_ms),
+            (Next::NoteOver(end), Noted::Done) => self.end(id, Over::Ended(end), now_ms),
             (Next::NoteOver(end), Noted::Again) => self.wait(id, Next::NoteOver(end), now_ms),
             (Next::NoteOver(end), Noted::Refused(rejection)) => {
                 self.contradictions += 1;
                 tracing::error!(withdrawal = %id, ?end, %rejection,
                     "the provider's answer does not fit what is known of this withdrawal; nothing was changed");
-                self.end(id, None, now_ms);
+                self.end(id, Over::Disputed, now_ms);
             }
             (Next::Submit | Next::Ask, _) => {}
         }
@@ -479,9 +511,9 @@ impl Core {
         self.due.insert((until_ms, id.clone()));
     }
 
-    fn end(&mut self, id: &WithdrawalId, end: Option<End>, now_ms: i64) {
+    fn end(&mut self, id: &WithdrawalId, over: Over, now_ms: i64) {
         self.items.remove(id);
-        let look_back = self.over.remember(id, end, now_ms);
+        let look_back = self.over.remember(id, over, now_ms);
         self.due.extend(look_back.map(|at| (at, id.clone())));
     }
 

@@ -402,6 +402,44 @@ fn who_paid_after_a_failure_is_found_out_across_a_restart() {
     assert_eq!(world.state("w"), WithdrawalState::Failed);
 }
 
+/// The view still says "approved" right after the start, though the withdrawal was submitted and failed before: the streamer
+/// does not let it be submitted again. That it failed is told before or after that.
+#[test]
+fn a_failure_that_a_lagging_view_tells_late_is_looked_back_at() {
+    for told_first in [true, false] {
+        let mut world = World::with(&[("w", "sandbox:fail-then-paid")]);
+        world.look();
+        world.settle();
+        world.core = Core::new(PATIENCE_MS);
+        world.input(Input::Found {
+            user: star(),
+            payout: payout("w", "sandbox:fail-then-paid"),
+            submitted: false,
+        });
+        let failed = || Input::Failed {
+            id: "w".parse().unwrap(),
+            reason: "no".into(),
+        };
+        if told_first {
+            world.input(failed());
+        }
+        world.settle();
+        if !told_first {
+            assert_eq!(
+                world.core.next_ms(),
+                None,
+                "not to be submitted, says the streamer"
+            );
+            world.input(failed());
+        }
+        let call = look_back(&mut world, LOOK_BACK_AFTER_MS);
+        let answer = world.books.status(&"w".parse().unwrap());
+        world.input(answered(call, answer));
+        assert_eq!(world.core.contradictions(), 1);
+        assert_eq!(world.state("w"), WithdrawalState::Failed);
+    }
+}
+
 #[test]
 fn an_answer_that_contradicts_one_being_noted_is_counted_and_the_first_stands() {
     let (mut world, first) = submitted("sandbox:ok");

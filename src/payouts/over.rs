@@ -20,17 +20,27 @@ enum LookBack {
     Asking { call: u64, looks: u32 },
 }
 
+/// What is remembered of how one ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The streamer did not let it be submitted: it had ended before, and a view that lags behind may still say how.
+    NotSubmitted,
+    /// The streamer knows of another end than the provider: staff have been told.
+    Disputed,
+    /// As the provider said first.
+    Ended(End),
+}
+
 #[derive(Debug)]
-struct Over {
-    /// None: the streamer did not let it be submitted, or knows of another end.
-    end: Option<End>,
+struct Remembered {
+    over: Over,
     look_back: LookBack,
 }
 
 /// At most [`OVER_MAX`]; the one that ended first is forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Overs {
-    known: BTreeMap<WithdrawalId, Over>,
+    known: BTreeMap<WithdrawalId, Remembered>,
     order: VecDeque<WithdrawalId>,
 }
 
@@ -41,43 +51,55 @@ impl Overs {
 
     /// How it ended, as the provider said first.
     pub(super) fn end(&self, id: &WithdrawalId) -> Option<&End> {
-        self.known.get(id)?.end.as_ref()
+        match &self.known.get(id)?.over {
+            Over::Ended(end) => Some(end),
+            Over::NotSubmitted | Over::Disputed => None,
+        }
+    }
+
+    /// Whether it is known that it has ended, but not how.
+    pub(super) fn wonders(&self, id: &WithdrawalId) -> bool {
+        self.known
+            .get(id)
+            .is_some_and(|known| known.over == Over::NotSubmitted)
     }
 
     /// Remembers one that has ended; says when to look back at it.
-    pub(super) fn remember(&mut self, id: &WithdrawalId, end: Option<End>, now_ms: i64) -> Option<i64> {
-        let failed = matches!(end, Some(End::Failed { .. }));
+    pub(super) fn remember(&mut self, id: &WithdrawalId, over: Over, now_ms: i64) -> Option<i64> {
+        let failed = matches!(over, Over::Ended(End::Failed { .. }));
         let at_ms = failed.then_some(now_ms + LOOK_BACK_AFTER_MS);
-        if self.order.len() >= OVER_MAX
+        let look_back = at_ms.map_or(LookBack::No, |at_ms| LookBack::Due { at_ms, looks: 1 });
+        let before = self.known.insert(id.clone(), Remembered { over, look_back });
+        if before.is_none() {
+            self.order.push_back(id.clone());
+        }
+        if self.order.len() > OVER_MAX
             && let Some(first) = self.order.pop_front()
         {
             self.known.remove(&first);
         }
-        self.order.push_back(id.clone());
-        let look_back = at_ms.map_or(LookBack::No, |at_ms| LookBack::Due { at_ms, looks: 1 });
-        self.known.insert(id.clone(), Over { end, look_back });
         at_ms
     }
 
     /// Whether it is to be looked back at because of this time.
     pub(super) fn is_due(&self, id: &WithdrawalId, at: i64) -> bool {
-        let look_back = self.known.get(id).map(|over| over.look_back);
+        let look_back = self.known.get(id).map(|known| known.look_back);
         matches!(look_back, Some(LookBack::Due { at_ms, .. }) if at_ms == at)
     }
 
     /// It is looked back at only then.
     pub(super) fn put_off(&mut self, id: &WithdrawalId, until_ms: i64) {
-        if let Some(LookBack::Due { at_ms, .. }) = self.known.get_mut(id).map(|over| &mut over.look_back) {
+        if let Some(LookBack::Due { at_ms, .. }) = self.known.get_mut(id).map(|known| &mut known.look_back) {
             *at_ms = until_ms;
         }
     }
 
     /// Its provider is asked now.
     pub(super) fn asked(&mut self, id: &WithdrawalId, call: u64) {
-        if let Some(over) = self.known.get_mut(id)
-            && let LookBack::Due { looks, .. } = over.look_back
+        if let Some(known) = self.known.get_mut(id)
+            && let LookBack::Due { looks, .. } = known.look_back
         {
-            over.look_back = LookBack::Asking { call, looks };
+            known.look_back = LookBack::Asking { call, looks };
         }
     }
 
@@ -89,18 +111,18 @@ impl Overs {
         answer: &Answer,
         now_ms: i64,
     ) -> Option<i64> {
-        let over = self.known.get_mut(id)?;
-        let looks = match over.look_back {
+        let known = self.known.get_mut(id)?;
+        let looks = match known.look_back {
             LookBack::Asking { call: newest, looks } if newest == call => looks,
             _ => return None,
         };
-        over.look_back = LookBack::No;
+        known.look_back = LookBack::No;
         if *answer == Answer::NotFound {
             return None;
         }
         let wait_ms = (LOOK_BACK_AFTER_MS << looks.min(16)).min(LOOK_BACK_AFTER_MS_MAX);
         let at_ms = now_ms + wait_ms;
-        over.look_back = LookBack::Due {
+        known.look_back = LookBack::Due {
             at_ms,
             looks: looks + 1,
         };

@@ -30,8 +30,17 @@ pub struct PayoutStats {
     pub contradictions: AtomicU64,
 }
 
-/// Pays out what is approved, until the task is dropped. What was under way then is asked for at the next start.
-pub async fn run(platform: Arc<Platform>, provider: Arc<dyn PayoutProvider>, patience: Duration) {
+/// Pays out what is approved, until the task is dropped. What was under way then is asked for at the next start. It begins
+/// when the views know all up to `known_before`, the journal's end at the start: how withdrawals ended before is told then.
+pub async fn run(
+    platform: Arc<Platform>,
+    provider: Arc<dyn PayoutProvider>,
+    patience: Duration,
+    known_before: u64,
+) {
+    while platform.caught_up(known_before).await.is_err() {
+        tracing::info!("payouts begin when the views have caught up with the journal");
+    }
     let started = Instant::now();
     let now_ms = || i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
     let patience_ms = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);

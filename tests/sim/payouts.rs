@@ -223,7 +223,7 @@ impl Payouts {
             self.note(id(record.key), &event);
             if let Event::WithdrawalFailed(e) = &event
                 && record.position.sequence <= self.begun_at
-                && !self.core.knows(&e.withdrawal)
+                && self.core.may_look_back(&e.withdrawal)
             {
                 let (id, reason) = (e.withdrawal.clone(), e.reason.clone());
                 self.heard.insert(id.clone(), Some(Heard::Refused));
