@@ -32,7 +32,7 @@ pub const SPARE_BUFFERS_MAX: usize = 4;
 pub const STREAM_HEADS_MAX: usize = 400_000;
 /// Size of a segment after which the next one is begun, in bytes. A start checks every byte of the last segment and makes
 /// its index, so this bounds how long a start takes.
-pub const SEGMENT_BYTES_DEFAULT: u64 = 128 << 20;
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 /// Largest size of a segment that may be asked for, in bytes: places in a segment are kept in 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = 2 << 30;
 /// Smallest size of a segment that may be asked for, in bytes.
@@ -45,6 +45,8 @@ pub const SNAPSHOT_QUEUE_BYTES_MAX: usize = 32 << 20;
 pub const PIECES_AHEAD_MAX: usize = 2;
 // One more is being filled and one with the caller: all of them are used again.
 const _: () = assert!(PIECES_AHEAD_MAX + 2 <= SPARE_BUFFERS_MAX);
+/// Batches that an opening has read and checked before they are in the index; then it waits.
+pub const BATCHES_AHEAD_MAX: usize = 8;
 /// Bytes of one batch that a tail hands out when it has to read the disk.
 pub const TAIL_BYTES: usize = 1 << 20;
 

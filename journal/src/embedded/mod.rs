@@ -8,6 +8,7 @@ mod buffers;
 mod commands;
 mod core;
 mod filter;
+mod indexing;
 mod layout;
 mod queue;
 mod reader;

@@ -13,12 +13,13 @@ use crate::{Epoch, Error, JournalId, Result};
 
 use super::active::{ActiveIndex, Hashing};
 use super::core::{End, create_segment, seal_header};
+use super::indexing::walk_and_index;
 use super::layout::{
     BATCH_HEADER_BYTES, BatchHeader, BatchKind, IDENTITY_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader,
     encode_identity, parse_identity, segment_name, segment_number,
 };
 use super::sealed::Seal;
-use super::segment::{Segment, add_to};
+use super::segment::Segment;
 use super::walk::{Flaw, Progress, any_batch_after, walk};
 
 /// Name of the file that says which journal a directory holds.
@@ -316,17 +317,13 @@ impl<'a> Recovery<'a> {
         self.named(&name, file.sync())?;
         let header = self.header(id, number, before)?;
         let index = ActiveIndex::new(Hashing::of(id));
-        let mut last_batch = 0;
-        let walked = walk(&*file, length, Progress::start(&header), &mut |found| {
-            last_batch = found.header.offset;
-            add_to(&index, found.header, found.payload)
-        });
+        let walked = walk_and_index(&*file, length, Progress::start(&header), &index);
         let (progress, flaw) = self.named(&name, walked)?;
         if let Some(flaw) = flaw {
             self.cut_torn_tail(&*file, length, &progress, flaw)?;
         }
         if !self.read_only {
-            self.write_again(&*file, number, last_batch, progress.offset)?;
+            self.write_again(&*file, number, progress.last_batch, progress.offset)?;
         }
         let end = End::of(&progress);
         Ok((

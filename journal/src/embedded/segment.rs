@@ -11,9 +11,10 @@ use crate::{Error, Position, Record, RecordBatch, Result, command_id, frame};
 
 use super::active::{ActiveIndex, BatchPlace, Hashing};
 use super::core::{End, seal_header};
+use super::indexing::walk_and_index;
 use super::layout::{BATCH_HEADER_BYTES, BatchHeader, SegmentHeader, index_name, segment_name};
 use super::sealed::{self, IndexOf, Seal, SealedIndex, Source};
-use super::walk::{Progress, walk};
+use super::walk::Progress;
 
 /// The shard of the embedded engine.
 pub(crate) const SHARD: u16 = 0;
@@ -164,12 +165,7 @@ impl Segment {
         let index = ActiveIndex::new(self.hashing);
         // Up to the seal, which may not be written yet: only its link is needed.
         let records_end = of.seal.len_bytes - BATCH_HEADER_BYTES as u64;
-        let walked = walk(
-            &*self.file,
-            records_end,
-            Progress::start(&self.header),
-            &mut |found| add_to(&index, found.header, found.payload),
-        );
+        let walked = walk_and_index(&*self.file, records_end, Progress::start(&self.header), &index);
         let (progress, flaw) = self.io(walked)?;
         if let Some(flaw) = flaw {
             return Err(self.damaged(flaw.offset, flaw.what));
@@ -439,25 +435,4 @@ impl Segment {
             sequence: self.first_sequence() - 1,
         }
     }
-}
-
-/// Adds a batch that a walk has found.
-pub(crate) fn add_to(
-    index: &ActiveIndex,
-    header: &BatchHeader,
-    payload: &[u8],
-) -> std::result::Result<(), String> {
-    if header.count == 0 {
-        return Ok(());
-    }
-    let offset = header.offset as u32;
-    let payload_offset = offset + BATCH_HEADER_BYTES as u32;
-    index.add(
-        BatchPlace {
-            first_sequence: header.first_sequence,
-            offset,
-            payload_offset,
-        },
-        payload,
-    )
 }

@@ -25,6 +25,8 @@ pub(crate) struct Progress {
     pub(crate) recorded_at_ms: i64,
     pub(crate) offset: u64,
     pub(crate) batches: u64,
+    /// Where the last batch begins; 0 before the first.
+    pub(crate) last_batch: u64,
     pub(crate) last_kind: Option<BatchKind>,
 }
 
@@ -40,6 +42,7 @@ impl Progress {
             recorded_at_ms: header.recorded_at_ms,
             offset: SEGMENT_HEADER_BYTES as u64,
             batches: 0,
+            last_batch: 0,
             last_kind: None,
         }
     }
@@ -116,6 +119,7 @@ impl Progress {
         self.chain = header.chain;
         self.epoch = header.epoch;
         self.recorded_at_ms = header.recorded_at_ms;
+        self.last_batch = self.offset;
         self.offset += header.total_bytes();
         self.batches += 1;
         self.last_kind = Some(header.kind);
