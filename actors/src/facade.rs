@@ -16,10 +16,12 @@ use journal::{Append, BoxFuture, Cause, Expected};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::blocks::BlockQuestions;
 use crate::cashier::{Cashier, Counterparts};
 use crate::limits::SWEEP_INTERVAL_MS;
 use crate::manager::Managers;
 use crate::registry::Registry;
+use crate::relations::Relations;
 use crate::senders::{Senders, Turn};
 use crate::settlement::Settler;
 use crate::shell::{Job, Work};
@@ -37,8 +39,8 @@ pub struct Config {
     pub room_arbiters: usize,
     /// An actor that got nothing for this long is stopped, in ms.
     pub idle_after_ms: i64,
-    /// Whether gifts are credited to their streamers, and recharges to their viewers; off only where that is watched step
-    /// by step.
+    /// Whether gifts are credited to their streamers, and recharges to their viewers, and blocks end follows; off only where
+    /// that is watched step by step.
     pub settle: bool,
 }
 
@@ -68,8 +70,10 @@ struct Inner {
     payments: Arc<Registry<Payment>>,
     catalogue: Arc<Registry<Catalogue>>,
     senders: Senders,
+    block_questions: BlockQuestions,
     settlements: Option<Managers>,
     cashiers: Option<Managers>,
+    relations: Option<Managers>,
     arbiters: Mutex<Vec<Arbiter>>,
 }
 
@@ -85,7 +89,7 @@ pub struct Residents {
 }
 
 impl Actors {
-    /// Starts arbiters, sweeper, settlement and cashier; the actors themselves start with their first commands. Must be called on
+    /// Starts arbiters, sweeper, settlement, cashier and relations; the actors themselves start with their first commands. Must be called on
     /// a thread of an actix `System`.
     pub fn start(house: House, config: &Config) -> Self {
         let house = Arc::new(house);
@@ -117,6 +121,12 @@ impl Actors {
                 Cashier::new(house_of_it.clone(), with.clone(), shard, upto)
             })
         });
+        let relations = config.settle.then(|| {
+            let (house_of_it, viewers) = (house.clone(), viewers.clone());
+            Managers::start(&house, &chores.handle(), move |shard, upto| {
+                Relations::new(house_of_it.clone(), viewers.clone(), shard, upto)
+            })
+        });
         for sweep in [
             sweeper(&viewers),
             sweeper(&streamers),
@@ -144,14 +154,16 @@ impl Actors {
             payments,
             catalogue,
             senders: Senders::default(),
+            block_questions: BlockQuestions::default(),
             settlements,
             cashiers,
+            relations,
             arbiters,
         }))
     }
 
-    /// Gives a command to a viewer. For a gift, the room's live session is filled in here: what the caller says of it is
-    /// ignored. Commands of one viewer are decided in the order in which they are given.
+    /// Gives a command to a viewer. For a gift the room's live session is filled in here, for a follow what the streamer's
+    /// blocks say of the viewer: what the caller says of it is ignored. Commands of one viewer are decided in the order in which they are given.
     pub fn viewer(
         &self,
         user: &UserId,
@@ -244,7 +256,8 @@ impl Actors {
         self.0.house.catalogue()
     }
 
-    /// Gives a command to a room. A chat that only followers may send is given again with what its author's actor says.
+    /// Gives a command to a room; whom its streamer blocks is asked first, if it is not known. A chat that only followers
+    /// may send is given again with what its author's actor says.
     pub fn room(
         &self,
         room: &RoomId,
@@ -262,7 +275,12 @@ impl Actors {
             }
             _ => reply,
         };
-        self.0.give_room(room, request, command, reply);
+        let job = Job {
+            request,
+            command,
+            reply,
+        };
+        self.0.admit(room, job);
     }
 
     fn give<A: Kind>(
@@ -340,6 +358,12 @@ impl Actors {
         self.0.cashiers.as_ref().map_or(0, Managers::lag_records)
     }
 
+    /// Records between the durable head and the position up to which every block has ended the follow that it ends, over all
+    /// shards.
+    pub fn relations_lag_records(&self) -> u64 {
+        self.0.relations.as_ref().map_or(0, Managers::lag_records)
+    }
+
     /// Ends gracefully: takes no more commands, lets what is queued become durable, settles what is left, stops the
     /// actors with a snapshot each, and ends the threads. After the deadline it ends without the rest, which the next
     /// start makes up for; returns whether everything was done.
@@ -358,6 +382,9 @@ impl Actors {
         self.flush().await;
         if let Some(cashiers) = &self.0.cashiers {
             cashiers.stop().await;
+        }
+        if let Some(relations) = &self.0.relations {
+            relations.stop().await;
         }
         if let Some(settlements) = &self.0.settlements {
             settlements.stop().await;
@@ -420,8 +447,16 @@ impl Actors {
 /// Whether a viewer's command can go to its viewer now.
 enum Ready {
     Yes(Job<Viewer>),
-    /// The gift's room has to be asked which session runs in it.
-    Asks(RoomId, Job<Viewer>),
+    /// Somebody has to be asked something first.
+    Asks(Asks, Job<Viewer>),
+}
+
+/// What has to be asked before a viewer's command is decided.
+enum Asks {
+    /// A gift's room, which session runs in it.
+    Session(RoomId),
+    /// The streamer of a follow, whom they block.
+    Blocks(UserId),
 }
 
 impl Inner {
@@ -431,25 +466,77 @@ impl Inner {
             Turn::Later => return,
             Turn::Full(job) => return self.busy(job),
         };
-        match self.ready(job) {
-            Ready::Yes(job) => self.viewers.send(user, Work::Command(job)),
-            Ready::Asks(room, job) => match self.senders.hold(user, job) {
-                Turn::Now(job) => self.ask_session(user, &room, job),
-                Turn::Later => {}
-                Turn::Full(job) => self.busy(job),
-            },
+        let (asks, job) = match self.ready(job) {
+            Ready::Yes(job) => return self.viewers.send(user, Work::Command(job)),
+            Ready::Asks(asks, job) => (asks, job),
+        };
+        match self.senders.hold(user, job) {
+            Turn::Now(job) => self.ask(user, asks, job),
+            Turn::Later => {}
+            Turn::Full(job) => self.busy(job),
         }
     }
 
-    /// A gift's session comes from the directory.
+    /// A gift's session comes from the directory. What somebody's blocks say of a follow does as well, when it is decided.
     fn ready(&self, mut job: Job<Viewer>) -> Ready {
-        if let viewer::Command::SendGift(send) = &mut job.command {
-            match self.house.live.get(&send.room) {
+        match &mut job.command {
+            viewer::Command::SendGift(send) => match self.house.live.get(&send.room) {
                 Some(session) => send.session = session,
-                None => return Ready::Asks(send.room.clone(), job),
+                None => return Ready::Asks(Asks::Session(send.room.clone()), job),
+            },
+            viewer::Command::Follow { streamer, .. } if !self.house.blocks.knows(streamer) => {
+                return Ready::Asks(Asks::Blocks(streamer.clone()), job);
             }
+            _ => {}
         }
         Ready::Yes(job)
+    }
+
+    fn ask(self: &Arc<Self>, user: &UserId, asks: Asks, job: Job<Viewer>) {
+        match asks {
+            Asks::Session(room) => self.ask_session(user, &room, job),
+            Asks::Blocks(streamer) => {
+                let (inner, user) = (self.clone(), user.clone());
+                self.ask_blocks(&streamer, move |told| {
+                    match told {
+                        Ok(()) => inner.viewers.send(&user, Work::Command(job)),
+                        Err(failure) => job.reply.send(Err(failure)),
+                    }
+                    inner.follow_up(&user);
+                });
+            }
+        }
+    }
+
+    /// Asks a viewer who is not in the directory, which puts them there: for all at once who want to know.
+    fn ask_blocks(self: &Arc<Self>, whom: &UserId, then: impl FnOnce(Result<(), Failure>) + Send + 'static) {
+        if !self.block_questions.wait(whom, Box::new(then)) {
+            return;
+        }
+        let (inner, asked) = (self.clone(), whom.clone());
+        let told = move |told: Outcome<viewer::Answer>| {
+            inner.block_questions.told(&asked, &told.map(|_| ()));
+        };
+        let question = Job {
+            request: Request::of_system("door"),
+            command: viewer::Command::AskToward { user: whom.clone() },
+            reply: Reply::from(told),
+        };
+        self.viewers.send(whom, Work::Command(question));
+    }
+
+    /// A room looks up whom its streamer blocks: the streamer is asked first if that is not known.
+    fn admit(self: &Arc<Self>, room: &RoomId, job: Job<Room>) {
+        let streamer = room.streamer();
+        let comes = job.command.user().is_some_and(|user| *user != streamer);
+        if !comes || self.house.blocks.knows(&streamer) {
+            return self.rooms.send(&streamer, Work::Command(job));
+        }
+        let (inner, asked) = (self.clone(), streamer.clone());
+        self.ask_blocks(&asked, move |told| match told {
+            Ok(()) => inner.rooms.send(&streamer, Work::Command(job)),
+            Err(failure) => job.reply.send(Err(failure)),
+        });
     }
 
     /// A room that is not in the directory is asked for, which loads its streamer; the sender's next commands follow.
@@ -523,7 +610,10 @@ impl Inner {
             let (author, streamer, asking) = (chat.user.clone(), room.streamer(), inner.clone());
             let told = move |told: Outcome<viewer::Answer>| match told {
                 Ok(told) => {
-                    let follows = Some(told.answer == viewer::Answer::Follows(true));
+                    let follows = match told.answer {
+                        viewer::Answer::Toward(toward) => Some(toward.follows),
+                        _ => None,
+                    };
                     let command = room::Command::SendChat(SendChat { follows, ..chat });
                     inner.give_room(&room, request, command, reply);
                 }
@@ -531,7 +621,7 @@ impl Inner {
             };
             let question = Job {
                 request: Request::of_system("room"),
-                command: viewer::Command::AskFollows { streamer },
+                command: viewer::Command::AskToward { user: streamer },
                 reply: Reply::from(told),
             };
             asking.viewers.send(&author, Work::Command(question));
@@ -543,7 +633,7 @@ impl Inner {
         while let Some(job) = self.senders.next(user) {
             match self.ready(job) {
                 Ready::Yes(job) => self.viewers.send(user, Work::Command(job)),
-                Ready::Asks(room, job) => return self.ask_session(user, &room, job),
+                Ready::Asks(asks, job) => return self.ask(user, asks, job),
             }
         }
     }

@@ -13,7 +13,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
 use crate::day::UtcOffset;
-use crate::deltas::{BalanceChange, Deltas, Shown, Sink};
+use crate::deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink};
 use crate::fact::position;
 use crate::fold::{Decoded, Fold};
 use crate::ledger::Ledger;
@@ -102,6 +102,7 @@ struct Pending {
     records: usize,
     last: u64,
     shown: Vec<Shown>,
+    shut_out: Vec<ShutOut>,
     loud: bool,
 }
 
@@ -288,9 +289,11 @@ impl Runner {
             self.pending.loud = true;
             for (record, event) in decoded.batch.iter().zip(decoded.events.drain(..)) {
                 let loud = record.position.sequence > self.silent_upto;
-                self.pending
-                    .shown
-                    .extend(event.filter(|_| loud).and_then(|event| Shown::of(&record, event)));
+                let Some(event) = event.filter(|_| loud) else {
+                    continue;
+                };
+                self.pending.shut_out.extend(ShutOut::of(&record, &event));
+                self.pending.shown.extend(Shown::of(&record, event));
             }
         }
     }
@@ -303,6 +306,7 @@ impl Runner {
         }
         let mut deltas = Deltas {
             shown: std::mem::take(&mut pending.shown),
+            shut_out: std::mem::take(&mut pending.shut_out),
             ..Deltas::default()
         };
         {

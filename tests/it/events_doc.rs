@@ -59,8 +59,22 @@ pub(crate) fn sample(event_type: EventType) -> Event {
             rejection: Rejection::NotEnoughCoins,
         }
         .into(),
-        EventType::Followed => Followed { streamer: id("star") }.into(),
+        EventType::Followed => Followed {
+            streamer: id("star"),
+            cleared: 3,
+        }
+        .into(),
         EventType::Unfollowed => Unfollowed { streamer: id("star") }.into(),
+        EventType::Blocked => Blocked {
+            user: id("bob"),
+            change: 4,
+        }
+        .into(),
+        EventType::Unblocked => Unblocked {
+            user: id("bob"),
+            change: 5,
+        }
+        .into(),
         EventType::LiveStarted => LiveStarted {
             session,
             title: String::new(),

@@ -20,6 +20,7 @@ mod ledger_doc;
 mod operations;
 mod protocol_doc;
 mod recharge;
+mod relations;
 mod statement;
 mod tidy;
 mod tls;

@@ -143,6 +143,26 @@ fn follows(views: &Views, model: &Model) {
         let wanted: Vec<_> = following.iter().take(100).map(|(_, w, at)| (*w, *at)).collect();
         assert_eq!(page, wanted, "whom {name} follows");
     }
+    for (name, viewer) in &model.viewers {
+        let mut wanted: Vec<_> = viewer
+            .blocked
+            .iter()
+            .map(|(whom, (place, at_ms))| (*place, whom.as_str(), *at_ms))
+            .collect();
+        wanted.sort_unstable_by(|a, b| b.cmp(a));
+        assert_eq!(
+            views.blocked_count(&id(name)),
+            wanted.len() as u64,
+            "blocked by {name}"
+        );
+        let page = views
+            .blocked(&id(name), None, 100)
+            .expect("memory")
+            .expect("no cursor");
+        let page = page.entries.iter().map(|r| (r.user.as_str(), r.since_ms));
+        let wanted = wanted.iter().take(100).map(|(_, w, at)| (*w, *at));
+        assert!(page.eq(wanted), "whom {name} blocks");
+    }
     let everybody = model.viewers.keys().map(String::as_str).chain(STREAMERS);
     for streamer in everybody.collect::<std::collections::BTreeSet<_>>() {
         let mut wanted = followers.remove(streamer).unwrap_or_default();

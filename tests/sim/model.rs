@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use domain::event::{
-    CoinsAdjusted, CoinsRecharged, CoinsTakenBack, ComboEnded, ComboRepeated, ComboStep, CommandRefused,
-    DebtForgiven, Followed, GiftSent, LiveStarted, LiveStopped, TicketsAdjusted, TicketsCredited, Unfollowed,
-    WithdrawalRefused,
+    Blocked, CoinsAdjusted, CoinsRecharged, CoinsTakenBack, ComboEnded, ComboRepeated, ComboStep,
+    CommandRefused, DebtForgiven, Followed, GiftSent, LiveStarted, LiveStopped, TicketsAdjusted,
+    TicketsCredited, Unblocked, Unfollowed, WithdrawalRefused,
 };
 use domain::{Event, Rejection, SessionNumber};
 
@@ -23,6 +23,7 @@ const COMBOS_KEPT: usize = 16;
 const COMBO_HIGHEST: u32 = 1_000_000;
 const COUNT_HIGHEST: u32 = 9_999;
 const FOLLOWS_HIGHEST: usize = 5_000;
+const BLOCKS_HIGHEST: usize = 1_000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 const SHANGHAI_MS: i64 = 8 * 60 * 60 * 1_000;
 
@@ -74,8 +75,14 @@ pub struct Viewer {
     pub coins: u64,
     /// Coins owed after refunds.
     pub debt: u64,
-    /// Whom they follow, and the place and time of the follow.
+    /// Whom they follow as everybody sees it, and the place and time of the follow.
     pub following: BTreeMap<String, (u64, i64)>,
+    /// Whom they follow by their own records, and how many changes of that one's blocks the follow knew of.
+    follows: BTreeMap<String, u64>,
+    /// Whom they block, and the place and time of the block.
+    pub blocked: BTreeMap<String, (u64, i64)>,
+    /// Every change of that: whom, whether it was a block, and its place.
+    block_changes: Vec<(String, bool, u64)>,
     /// The combo with the newest gift last.
     pub combos: Vec<Combo>,
 }
@@ -124,6 +131,7 @@ pub struct Model {
     head: u64,
     last_ms: i64,
     settled_upto: u64,
+    severed_upto: u64,
     /// Ends of combos that came with the gift before them.
     expected_next: Option<(u64, Event)>,
     /// How often a combo was pushed out by a newer one.
@@ -143,6 +151,8 @@ pub struct Elsewhere {
     pub owes: bool,
     /// What the gift cost, if it was on offer.
     pub price: Option<Price>,
+    /// How many changes of the streamer's blocks a follow knew of.
+    pub cleared: u64,
 }
 
 impl Elsewhere {
@@ -152,6 +162,7 @@ impl Elsewhere {
             session: Some(1),
             owes: false,
             price: Some((1, 0)),
+            cleared: 0,
         }
     }
 }
@@ -224,9 +235,18 @@ impl Model {
             _ => Some(1),
         };
         let owes = refusal == Some(Rejection::InDebt);
+        let cleared = match &seen.event {
+            Event::Followed(e) => e.cleared,
+            _ => 0,
+        };
         let happened = without_time(&seen.event);
         let verdicts = prices.into_iter().map(|price| {
-            let elsewhere = Elsewhere { session, owes, price };
+            let elsewhere = Elsewhere {
+                session,
+                owes,
+                price,
+                cleared,
+            };
             match self.verdict(seen.key(), &seen.actor, body, elsewhere) {
                 Ok(events) => events,
                 Err(rejection) if body.family() == Family::Streamer => {
@@ -314,6 +334,29 @@ impl Model {
                 };
                 assert_eq!(wanted, *e, "a refund is wrong: {seen:?}");
             }
+            Event::Unfollowed(e) => {
+                let follows = self.viewers.get(seen.key()).map(|viewer| &viewer.follows);
+                let cleared = follows.and_then(|follows| follows.get(e.streamer.as_str()));
+                let cleared = cleared.unwrap_or_else(|| panic!("no follow to end: {seen:?}"));
+                let blocked = self.is_blocked_after(e.streamer.as_str(), *cleared, seen.key(), self.head);
+                assert!(blocked, "no block ends this follow: {seen:?}");
+                *self
+                    .reached
+                    .entry("blocks that ended a follow of the one who was blocked")
+                    .or_default() += 1;
+            }
+            Event::ProcessAdvanced(e) if seen.stream == "process-relations.0" => {
+                assert!(e.upto > self.severed_upto && e.upto < seen.sequence, "{seen:?}");
+                let barred = |name: &str, viewer: &Viewer| {
+                    let mut follows = viewer.follows.iter();
+                    follows.any(|(whom, cleared)| self.is_blocked_after(whom, *cleared, name, e.upto))
+                };
+                let left = self.viewers.iter().find(|(name, viewer)| barred(name, viewer));
+                assert!(
+                    left.is_none(),
+                    "the cursor passed a block that has not ended a follow: {seen:?}"
+                );
+            }
             Event::WithdrawalSubmitted(_) | Event::WithdrawalPaid(_) | Event::WithdrawalFailed(_) => {
                 let streamer = self.streamers.entry(seen.key().to_owned()).or_default();
                 streamer.payroll.check(streamer.tickets, seen);
@@ -358,10 +401,15 @@ impl Model {
                 Some(combo) => Ok(vec![combo.end().into()]),
             },
             Body::Follow { whom } if whom == key => Err(Rejection::FollowSelf),
-            Body::Follow { whom } if viewer.following.contains_key(whom) => Ok(Vec::new()),
-            Body::Follow { .. } if viewer.following.len() >= FOLLOWS_HIGHEST => Err(Rejection::FollowLimit),
-            Body::Follow { whom } => Ok(vec![Followed { streamer: id(whom) }.into()]),
-            Body::Unfollow { whom } if viewer.following.contains_key(whom) => {
+            Body::Follow { whom } => viewer.follow(whom, elsewhere.cleared),
+            Body::Block { whom } if whom == key => Err(Rejection::BlockSelf),
+            Body::Block { whom } => viewer.block(whom),
+            Body::Unblock { whom } if viewer.blocked.contains_key(whom) => {
+                let (user, change) = (id(whom), viewer.block_changes.len() as u64 + 1);
+                Ok(vec![Unblocked { user, change }.into()])
+            }
+            Body::Unblock { .. } => Ok(Vec::new()),
+            Body::Unfollow { whom } if viewer.follows.contains_key(whom) => {
                 Ok(vec![Unfollowed { streamer: id(whom) }.into()])
             }
             Body::Unfollow { .. } => Ok(Vec::new()),
@@ -443,11 +491,57 @@ impl Model {
         self.rooms.get(name).unwrap_or(&self.empty_room)
     }
 
+    /// How many changes somebody's blocks have seen.
+    pub fn block_changes(&self, who: &str) -> u64 {
+        self.viewers
+            .get(who)
+            .map_or(0, |viewer| viewer.block_changes.len() as u64)
+    }
+
+    /// Whether somebody blocks somebody.
+    pub fn blocks(&self, who: &str, whom: &str) -> bool {
+        self.viewers
+            .get(who)
+            .is_some_and(|viewer| viewer.blocked.contains_key(whom))
+    }
+
+    /// Whether somebody was blocked by a later change than these, at or below a place.
+    fn is_blocked_after(&self, who: &str, changes: u64, whom: &str, upto: u64) -> bool {
+        let all = self
+            .viewers
+            .get(who)
+            .map_or(&[][..], |viewer| &viewer.block_changes);
+        let later = all.iter().skip(usize::try_from(changes).unwrap_or(usize::MAX));
+        later
+            .into_iter()
+            .any(|(user, blocked, place)| *blocked && user == whom && *place <= upto)
+    }
+
+    /// Nobody follows whom a block has barred, and what everybody sees is what each one's own records say.
+    pub fn check_relations(&self) {
+        for (name, viewer) in &self.viewers {
+            let seen: Vec<_> = viewer.following.keys().collect();
+            assert_eq!(
+                seen,
+                viewer.follows.keys().collect::<Vec<_>>(),
+                "whom {name} follows"
+            );
+            for (whom, cleared) in &viewer.follows {
+                let barred = self.is_blocked_after(whom, *cleared, name, self.head);
+                assert!(!barred, "{name} still follows {whom}, by whom they were blocked");
+                assert!(
+                    !self.blocks(name, whom) && !self.blocks(whom, name),
+                    "{name} and {whom}"
+                );
+            }
+        }
+    }
+
     /// Whether somebody follows somebody.
     pub fn follows(&self, who: &str, whom: &str) -> bool {
         self.viewers
             .get(who)
-            .is_some_and(|viewer| viewer.following.contains_key(whom))
+            .is_some_and(|viewer| viewer.follows.contains_key(whom))
     }
 
     /// The session that runs in a room now.
@@ -495,8 +589,12 @@ impl Model {
             | Event::PaymentUnmatched(_)
             | Event::PaymentRefunded(_)
             | Event::GiftListed(_)
-            | Event::GiftDelisted(_)
-            | Event::ProcessAdvanced(_) => {}
+            | Event::GiftDelisted(_) => {}
+            Event::ProcessAdvanced(e) => {
+                if seen.stream == "process-relations.0" {
+                    self.severed_upto = e.upto;
+                }
+            }
             Event::GiftSent(e) => {
                 self.viewers.entry(key.clone()).or_default().sent(e);
                 self.gift(&key, e, seen);
@@ -511,16 +609,53 @@ impl Model {
                 self.show(e.room.as_str(), place);
             }
             Event::Followed(e) => {
-                let following = &mut self.viewers.entry(key).or_default().following;
-                following.insert(e.streamer.to_string(), (place, seen.at_ms));
+                let (whom, viewer) = (
+                    e.streamer.to_string(),
+                    self.viewers.entry(key.clone()).or_default(),
+                );
+                let renewed = viewer.follows.insert(whom.clone(), e.cleared).is_some();
+                viewer
+                    .following
+                    .entry(whom.clone())
+                    .or_insert((place, seen.at_ms));
+                if renewed {
+                    *self
+                        .reached
+                        .entry("follows renewed before a block had ended them")
+                        .or_default() += 1;
+                }
+                // It was decided by the streamer's blocks as they were after that many changes.
+                let changes = self
+                    .viewers
+                    .get(&whom)
+                    .map_or(&[][..], |viewer| &viewer.block_changes);
+                let known = usize::try_from(e.cleared)
+                    .ok()
+                    .and_then(|cleared| changes.get(..cleared));
+                let known = known.unwrap_or_else(|| panic!("it knew of what had not happened: {seen:?}"));
+                let last = known.iter().rev().find(|(user, ..)| *user == key);
+                assert!(
+                    last.is_none_or(|(_, blocked, _)| !blocked),
+                    "followed though blocked: {seen:?}"
+                );
+            }
+            Event::Blocked(e) => {
+                let user = e.user.to_string();
+                let viewer = self.viewers.entry(key.clone()).or_default();
+                viewer.block_changes.push((user.clone(), true, place));
+                viewer.blocked.insert(user.clone(), (place, seen.at_ms));
+                viewer.following.remove(&user);
+                self.viewers.entry(user).or_default().following.remove(&key);
+            }
+            Event::Unblocked(e) => {
+                let viewer = self.viewers.entry(key).or_default();
+                viewer.block_changes.push((e.user.to_string(), false, place));
+                viewer.blocked.remove(e.user.as_str());
             }
             Event::Unfollowed(e) => {
-                _ = self
-                    .viewers
-                    .entry(key)
-                    .or_default()
-                    .following
-                    .remove(e.streamer.as_str())
+                let viewer = self.viewers.entry(key).or_default();
+                viewer.follows.remove(e.streamer.as_str());
+                viewer.following.remove(e.streamer.as_str());
             }
             Event::LiveStarted(e) => {
                 let streamer = self.streamers.entry(key.clone()).or_default();
@@ -592,6 +727,34 @@ impl Model {
 impl Viewer {
     fn combo(&self, id: &str) -> Option<&Combo> {
         self.combos.iter().find(|c| c.id == id)
+    }
+
+    fn follow(&self, whom: &str, cleared: u64) -> Verdict {
+        if self.blocked.contains_key(whom) {
+            return Err(Rejection::FollowBlocked);
+        }
+        match self.follows.get(whom) {
+            Some(known) if *known >= cleared => return Ok(Vec::new()),
+            None if self.follows.len() >= FOLLOWS_HIGHEST => return Err(Rejection::FollowLimit),
+            _ => {}
+        }
+        let streamer = id(whom);
+        Ok(vec![Followed { streamer, cleared }.into()])
+    }
+
+    fn block(&self, whom: &str) -> Verdict {
+        if self.blocked.contains_key(whom) {
+            return Ok(Vec::new());
+        }
+        if self.blocked.len() >= BLOCKS_HIGHEST {
+            return Err(Rejection::BlockLimit);
+        }
+        let (user, change) = (id(whom), self.block_changes.len() as u64 + 1);
+        let mut events = vec![Event::from(Blocked { user, change })];
+        if self.follows.contains_key(whom) {
+            events.push(Unfollowed { streamer: id(whom) }.into());
+        }
+        Ok(events)
     }
 
     fn gift(

@@ -77,6 +77,10 @@ enum Claim {
     Live(String),
     /// User, streamer: the one does not follow the other.
     Stranger(String, String),
+    /// User, user: the one blocks the other.
+    Blocks(String, String),
+    /// User: their blocks have seen so many changes.
+    BlockChanges(String, u64),
     /// User: owes something as a viewer, or nothing.
     Owes(String, bool),
     /// User, room: everybody may write there, or this one is in charge or follows.
@@ -237,7 +241,10 @@ impl Oracle {
                 firsts.insert(key, at);
                 continue;
             };
-            let follows = matches!(seen.event, Event::ComboEnded(_) | Event::ModeratorRemoved(_));
+            let follows = matches!(
+                seen.event,
+                Event::ComboEnded(_) | Event::ModeratorRemoved(_) | Event::Unfollowed(_)
+            );
             let same_append = first + 1 == at && follows;
             assert!(same_append, "done twice: {:?} and {seen:?}", log.get(*first));
         }
@@ -356,6 +363,18 @@ impl Oracle {
                 );
                 Vec::new()
             }
+            Told::Refused(Rejection::BlockedBy) => {
+                let who = match &command.body {
+                    Body::Follow { whom } => whom.clone(),
+                    _ => command.key.clone(),
+                };
+                let streams = vec![format!("viewer-{who}")];
+                let claim = Claim::Blocks(who, command.actor.clone());
+                vec![Question {
+                    streams,
+                    ..question(heard.sent, heard.told_at, claim)
+                }]
+            }
             Told::Refused(rejection) => {
                 let (from, upto) = (heard.sent, heard.told_at);
                 let mut questions = vec![question(from, upto, Claim::Refused(heard.command, *rejection))];
@@ -440,6 +459,8 @@ impl Oracle {
                 let debt = model.viewers.get(user).map_or(0, |viewer| viewer.debt);
                 (debt > 0) == *owes
             }
+            Claim::Blocks(who, whom) => model.blocks(who, whom),
+            Claim::BlockChanges(who, changes) => model.block_changes(who) == *changes,
             Claim::Stranger(user, streamer) => !model.follows(user, streamer),
             Claim::MayWrite(user, room) => {
                 let role = model.room(room).role(room, user);
@@ -496,6 +517,13 @@ impl Oracle {
 fn claim_of(command: &Command, event: &Event) -> Option<(Claim, Vec<String>)> {
     let room = match &command.body {
         Body::Gift { room, .. } => room,
+        Body::Follow { whom } => {
+            let Event::Followed(followed) = event else {
+                return None;
+            };
+            let claim = Claim::BlockChanges(whom.clone(), followed.cleared);
+            return Some((claim, vec![format!("viewer-{whom}")]));
+        }
         body if body.asks_debt() => {
             let owes = match event {
                 Event::WithdrawalRequested(_) | Event::WithdrawalApproved(_) => false,
@@ -553,7 +581,9 @@ fn answer(event: &Event) -> Option<Said> {
             combo_total: Some(e.combo.total),
         }),
         Event::ComboEnded(e) => Said::Viewer(ComboEnded { total: e.combo.total }),
-        Event::Followed(_) | Event::Unfollowed(_) => Said::Viewer(Relation),
+        Event::Followed(_) | Event::Unfollowed(_) | Event::Blocked(_) | Event::Unblocked(_) => {
+            Said::Viewer(Relation)
+        }
         Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),

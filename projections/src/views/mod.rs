@@ -1,8 +1,10 @@
 //! All views together, and what may be asked of them. Reads only: nothing here is ever asked in order to decide.
 
 mod answer;
+mod blocks;
 mod board;
 mod combos;
+mod edges;
 mod feed;
 mod followers;
 mod gift_stats;
@@ -17,6 +19,7 @@ pub use crate::ledger::{Balance, Ledger, Sums};
 pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
 };
+pub use blocks::BlocksView;
 pub use board::BoardView;
 pub(crate) use board::Kind;
 pub use combos::RunningCombos;
@@ -39,7 +42,7 @@ use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 
 use crate::day::{Day, UtcOffset};
-use crate::fact::{Projection, place, position};
+use crate::fact::{Place, Projection, place, position};
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::names::{Names, Number};
 use crate::store::{Stored, ViewStore};
@@ -48,9 +51,10 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     Ledger::NAME,
     FollowersView::NAME,
+    BlocksView::NAME,
     BoardView::NAME,
     RoomFeed::NAME,
     LiveRooms::NAME,
@@ -67,6 +71,7 @@ pub struct Views {
     pub(crate) names: Names,
     pub(crate) balances: Ledger,
     pub(crate) followers: FollowersView,
+    pub(crate) blocks: BlocksView,
     pub(crate) boards: BoardView,
     pub(crate) room_feed: RoomFeed,
     pub(crate) live_rooms: LiveRooms,
@@ -87,6 +92,7 @@ impl Views {
             names: Names::default(),
             balances: Ledger::default(),
             followers: FollowersView::default(),
+            blocks: BlocksView::default(),
             boards: BoardView::new(offset),
             room_feed: RoomFeed::default(),
             live_rooms: LiveRooms::default(),
@@ -106,6 +112,7 @@ impl Views {
         match ALL[at] {
             Ledger::NAME => self.balances = other.balances,
             FollowersView::NAME => self.followers = other.followers,
+            BlocksView::NAME => self.blocks = other.blocks,
             BoardView::NAME => self.boards = other.boards,
             RoomFeed::NAME => self.room_feed = other.room_feed,
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
@@ -123,6 +130,7 @@ impl Views {
         [
             &mut self.balances,
             &mut self.followers,
+            &mut self.blocks,
             &mut self.boards,
             &mut self.room_feed,
             &mut self.live_rooms,
@@ -139,6 +147,7 @@ impl Views {
         [
             &self.balances,
             &self.followers,
+            &self.blocks,
             &self.boards,
             &self.room_feed,
             &self.live_rooms,
@@ -195,6 +204,17 @@ impl Views {
         edge.is_some_and(|(follower, streamer)| self.followers.follows(follower, streamer))
     }
 
+    /// Whether one blocks the other.
+    pub fn blocks(&self, who: &UserId, whom: &UserId) -> bool {
+        let edge = self.number(who.as_str()).zip(self.number(whom.as_str()));
+        edge.is_some_and(|(who, whom)| self.blocks.blocks(who, whom))
+    }
+
+    /// How many a user blocks.
+    pub fn blocked_count(&self, who: &UserId) -> u64 {
+        self.number(who.as_str()).map_or(0, |n| self.blocks.count(n))
+    }
+
     /// Who follows a streamer, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
     pub fn followers(
         &self,
@@ -202,20 +222,10 @@ impl Views {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
-        let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
-            return Ok(Err(BadCursor));
-        };
-        let Some(streamer) = self.number(streamer.as_str()) else {
-            return Ok(Ok(Page::empty()));
-        };
-        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let found = FollowersView::page(
-            streamer,
-            behind.map(|[p]| p),
-            limit + 1,
-            &self.stored(FollowersView::NAME),
-        )?;
-        self.relations(&found, limit).map(Ok)
+        let stored = self.stored(FollowersView::NAME);
+        self.relations(streamer, cursor, limit, |streamer, behind, limit| {
+            FollowersView::followers(streamer, behind, limit, &stored)
+        })
     }
 
     /// Whom a user follows, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
@@ -225,22 +235,41 @@ impl Views {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
+        let stored = self.stored(FollowersView::NAME);
+        self.relations(follower, cursor, limit, |follower, behind, limit| {
+            FollowersView::following(follower, behind, limit, &stored)
+        })
+    }
+
+    /// Whom a user blocks, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
+    pub fn blocked(
+        &self,
+        who: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
+        let stored = self.stored(BlocksView::NAME);
+        self.relations(who, cursor, limit, |who, behind, limit| {
+            BlocksView::page(who, behind, limit, &stored)
+        })
+    }
+
+    /// A page of a list of people, of which `read` gives so many behind a place.
+    fn relations(
+        &self,
+        whose: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+        read: impl FnOnce(Number, Option<Place>, usize) -> Result<Vec<edges::Line>>,
+    ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
         let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
             return Ok(Err(BadCursor));
         };
-        let Some(follower) = self.number(follower.as_str()) else {
+        let Some(whose) = self.number(whose.as_str()) else {
             return Ok(Ok(Page::empty()));
         };
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let mut found = FollowersView::following(follower, &self.stored(FollowersView::NAME))?;
-        if let Some([behind]) = behind {
-            found.retain(|(place, ..)| *place < behind);
-        }
-        found.truncate(limit + 1);
-        self.relations(&found, limit).map(Ok)
-    }
-
-    fn relations(&self, found: &[(u64, Number, i64)], limit: usize) -> Result<Page<Relation>> {
+        let found = read(whose, behind.map(|[place]| place), limit + 1)?;
         let shown = &found[..found.len().min(limit)];
         let entries = shown.iter().map(|&(_, number, since_ms)| {
             let user = self.user(number)?;
@@ -251,10 +280,10 @@ impl Views {
             .last()
             .filter(|_| more)
             .map(|(place, ..)| write_cursor([*place]));
-        Ok(Page {
+        Ok(Ok(Page {
             entries: entries.collect::<Result<_>>()?,
             cursor,
-        })
+        }))
     }
 
     /// The rooms that a user follows and that are live, latest begun first.

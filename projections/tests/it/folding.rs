@@ -51,6 +51,45 @@ fn balances_follow_grants_gifts_and_credits() {
 }
 
 #[test]
+fn a_block_ends_the_follows_both_ways_at_once_and_is_listed() {
+    let journal = MemoryJournal::new();
+    journal.set_now_ms(MORNING_MS);
+    append(&journal, viewer("ann"), followed("bob"));
+    append(&journal, viewer("bob"), followed("ann"));
+    append(&journal, viewer("bob"), blocked("ann"));
+    append(&journal, viewer("bob"), blocked("cat"));
+    let store = memory();
+    let (ann, bob) = (user("ann"), user("bob"));
+    {
+        let runner = folded(journal.clone(), &store);
+        let handle = runner.handle();
+        let views = handle.read();
+        assert!(!views.follows(&ann, &bob) && !views.follows(&bob, &ann));
+        assert!(views.blocks(&bob, &ann) && !views.blocks(&ann, &bob));
+        assert!(
+            views
+                .following(&ann, None, 10)
+                .unwrap()
+                .unwrap()
+                .entries
+                .is_empty()
+        );
+    }
+    // The blocked one's own stream says so later; then it is taken back. The views were closed meanwhile.
+    append(&journal, viewer("ann"), unfollowed("bob"));
+    append(&journal, viewer("bob"), unblocked("ann"));
+    append(&journal, viewer("ann"), followed("bob"));
+    let runner = folded(journal, &store);
+    let handle = runner.handle();
+    let views = handle.read();
+    assert!(views.follows(&ann, &bob) && !views.blocks(&bob, &ann));
+    let blocked = views.blocked(&bob, None, 10).unwrap().unwrap();
+    let blocked: Vec<_> = blocked.entries.iter().map(|e| e.user.as_str()).collect();
+    assert_eq!((blocked, views.blocked_count(&bob)), (vec!["cat"], 1));
+    assert_eq!(views.follower_count(&bob), 1);
+}
+
+#[test]
 fn followers_are_listed_latest_first_and_paged() {
     let journal = MemoryJournal::new();
     for (n, fan) in ["a", "b", "c", "d", "e"].iter().enumerate() {

@@ -39,6 +39,7 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
     for id in PEOPLE {
         balance(&told, views, id);
         relations(&told, views, id);
+        blocks(&told, views, id);
         feed(&told, views, id);
         recent_chats(&told, views, id);
         settings(&told, views, id);
@@ -80,11 +81,15 @@ fn relations(told: &[Told], views: &Views, id: &str) {
     for t in told {
         match &t.event {
             Event::Followed(e) if e.streamer.as_str() == id => {
-                followers.insert(&t.stream.key, (t.sequence, t.at_ms));
+                // One that is renewed began when it began.
+                followers.entry(&t.stream.key).or_insert((t.sequence, t.at_ms));
             }
             Event::Unfollowed(e) if e.streamer.as_str() == id => {
                 followers.remove(&*t.stream.key);
             }
+            // Both ways.
+            Event::Blocked(e) if e.user.as_str() == id => _ = followers.remove(&*t.stream.key),
+            Event::Blocked(e) if t.stream.key == id => _ = followers.remove(e.user.as_str()),
             _ => {}
         }
     }
@@ -120,6 +125,34 @@ fn relations(told: &[Told], views: &Views, id: &str) {
             "{other} follows {id}"
         );
     }
+}
+
+fn blocks(told: &[Told], views: &Views, id: &str) {
+    let mut blocked: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
+    for t in told.iter().filter(|t| t.stream.key == id) {
+        match &t.event {
+            Event::Blocked(e) => _ = blocked.insert(e.user.as_str(), (t.sequence, t.at_ms)),
+            Event::Unblocked(e) => _ = blocked.remove(e.user.as_str()),
+            _ => {}
+        }
+    }
+    for other in PEOPLE {
+        let wanted = blocked.contains_key(other);
+        assert_eq!(
+            views.blocks(&user(id), &user(other)),
+            wanted,
+            "{id} blocks {other}"
+        );
+    }
+    let mut wanted: Vec<_> = blocked.iter().map(|(who, (seq, ms))| (*seq, *ms, *who)).collect();
+    wanted.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(views.blocked_count(&user(id)), wanted.len() as u64);
+    let page = views.blocked(&user(id), None, 100).unwrap().unwrap();
+    let found = page.entries.iter().map(|r| (r.since_ms, r.user.as_str()));
+    assert!(
+        found.eq(wanted.iter().map(|(_, ms, who)| (*ms, *who))),
+        "whom {id} blocks"
+    );
 }
 
 fn shown(t: &Told, id: &str) -> bool {
