@@ -405,12 +405,12 @@ fn the_catalogue_of_events_is_true() {
 #[test]
 fn a_wrong_catalogue_is_noticed() {
     let truth = rows_of_the_code();
-    let followed = "`followed` | 1 | `streamer`:";
+    let followed = "`unfollowed` | 1 | `streamer`:";
     for (from, to) in [
         ("## room", "## viewer"),
         ("| 6 | `followed`", "| 8 | `followed`"),
-        (followed, "`followed` | 2 | `streamer`:"),
-        (followed, "`followed` | 1 | `user`:"),
+        (followed, "`unfollowed` | 2 | `streamer`:"),
+        (followed, "`unfollowed` | 1 | `user`:"),
         ("`coins_left`: coins, unchanged", "coins, unchanged"),
     ] {
         let page = document();
