@@ -4,17 +4,19 @@
 //! `LIVEHOUSE_BENCH_EVENTS` sets another number of events; `LIVEHOUSE_BENCH_SCATTERED=1` lets everybody send to every
 //! room, which no crowd does, as the worst case for the rooms' boards.
 
+#[path = "support/filling.rs"]
+mod filling;
 mod support;
 
 use std::ops::Bound;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use domain::event::{ChatSent, CoinsAdjusted, Followed, GiftSent, LiveStarted, Role, TicketsCredited};
 use domain::{Event, GiftId, RoomId, SessionNumber, StreamId, UserId};
 use journal::embedded::{Embedded, EmbeddedWriter, Options as JournalOptions};
-use journal::{Append, Cause, Epoch, Expected, Reader, Writer};
+use journal::{Cause, Reader};
 use projections::store::{Batch, Visit};
 use projections::{FjallStore, MemoryStore, Options, Report, Runner, Stopper, ViewStore, check, rebuild};
 
@@ -269,46 +271,19 @@ impl Crowd {
 /// Appends the crowd's events; the clock moves with them.
 fn fill(writer: &EmbeddedWriter, events: u64, scattered: bool, clock: &AtomicI64) {
     let mut crowd = Crowd::new(scattered);
-    let done = Arc::new((AtomicU64::new(0), Mutex::new(()), Condvar::new()));
     let cause = Cause {
         command_id: None,
         request_hash: 0,
         actor: "bench".into(),
     };
-    for n in 1..=events {
+    filling::fill(writer, events, |n| {
         clock.store(
             BEGIN_MS + (n as i128 * i128::from(SPAN_MS) / i128::from(events)) as i64,
             Ordering::Relaxed,
         );
         let (stream, event) = crowd.event(n);
-        let epoch: Epoch = writer.epoch();
-        let mut append = Append {
-            stream,
-            expected: Expected::Any,
-            epoch,
-            cause: cause.clone(),
-            events: vec![event],
-        };
-        let told = done.clone();
-        let mut completion: journal::Completion = Box::new(move |outcome| {
-            outcome.expect("an append");
-            told.0.fetch_add(1, Ordering::AcqRel);
-            told.2.notify_one();
-        });
-        while let Err(refused) = writer.append(append, completion) {
-            (append, completion) = (refused.append, refused.done);
-            wait(&done);
-        }
-    }
-    while done.0.load(Ordering::Acquire) < events {
-        wait(&done);
-    }
-}
-
-/// Waits for a completion, or a moment.
-fn wait(done: &(AtomicU64, Mutex<()>, Condvar)) {
-    let guard = done.1.lock().expect("no panic in a completion");
-    drop(done.2.wait_timeout(guard, Duration::from_millis(1)));
+        (stream, cause.clone(), event)
+    });
 }
 
 /// A store that forgets what it is given, except what it is asked for during a fold: the fold without storage.
