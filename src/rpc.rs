@@ -25,7 +25,8 @@ mod wallet;
 mod withdraw;
 
 pub(crate) use board::Entry;
-pub use board::now as board_now;
+pub use board::{NewlyWatched, Watched};
+pub(crate) use board::{Told, now as board_now, period_now as board_period_now};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +141,7 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "follow.live" => follow::live(platform, user),
         "follower.list" => follow::followers(platform, data),
         "relation.get" => follow::relation(platform, user, data),
-        "board.get" => board::get(platform, data),
+        "board.get" => board::get(platform, data).await,
         _ => {
             let ordered = moderation::call(platform, user, method, data).await;
             ordered.unwrap_or(Err(Failure::UnknownMethod))

@@ -6,9 +6,7 @@ use journal::memory::MemoryJournal;
 use journal::{JournalId, Reader};
 use projections::store::Batch;
 use projections::views::{ALL, Board, Ledger};
-use projections::{
-    Error, Options, Rebuild, Runner, Stopper, UtcOffset, ViewStore, check, rebuild, roll_back,
-};
+use projections::{Error, Options, Rebuild, Runner, Stopper, ViewStore, Zone, check, rebuild, roll_back};
 
 use crate::model::assert_like_the_model;
 use crate::support::*;
@@ -174,7 +172,7 @@ fn boards_of_another_time_zone_are_built_anew() {
     let (journal, store) = (busy(), memory());
     drop(folded(journal.clone(), &store));
     let options = Options {
-        offset: UtcOffset { minutes: 0 },
+        zone: Zone::named("UTC").unwrap(),
     };
     let mut runner = Runner::open(Arc::new(journal), store, options, Arc::new(())).unwrap();
     runner.turn().unwrap();
@@ -183,7 +181,12 @@ fn boards_of_another_time_zone_are_built_anew() {
     // Half past midnight in Shanghai is still yesterday in UTC.
     assert_eq!(
         views
-            .board_top(&Board::Coins, "2025-11-20".parse().unwrap(), 0, 9)
+            .board_top(
+                &Board::Coins,
+                projections::Period::day("2025-11-20".parse().unwrap()),
+                0,
+                9
+            )
             .unwrap()
             .len(),
         2
