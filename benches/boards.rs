@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -32,7 +32,9 @@ fn main() {
     let updates = support::setting("LIVEHOUSE_BENCH_UPDATES").unwrap_or(2_000_000);
     support::machine();
     let (rate, mut ranks_ns) = ours(members, updates);
-    let name = format!("board of {members} members: a gift on the boards of all periods and the sender's rank (at least 500,000)");
+    let name = format!(
+        "board of {members} members: a gift on the boards of all periods and the sender's rank (at least 500,000)"
+    );
     match redis(members, updates / 4) {
         Some(theirs) => support::figure_beside(
             &name,
@@ -84,7 +86,13 @@ fn ours(members: u32, updates: u64) -> (f64, Vec<u64>) {
     let gifts: Vec<Event> = (1..=1_000).map(gift).collect();
     for sender in 0..members {
         let streamer = members + random.u32(..STREAMERS);
-        count(&mut view, u64::from(sender) + 1, sender, streamer, &gifts[random.usize(..1_000)]);
+        count(
+            &mut view,
+            u64::from(sender) + 1,
+            sender,
+            streamer,
+            &gifts[random.usize(..1_000)],
+        );
     }
     view.settle();
     let mut ranks_ns = Vec::new();
@@ -148,13 +156,21 @@ fn talk(socket: &Path, members: u32, updates: u64) -> f64 {
             .iter()
             .map(|member| (random.u32(1..1_000).to_string(), format!("user{member:07}")))
             .collect();
-        let commands: Vec<[&str; 4]> = scores.iter().map(|(score, member)| ["ZADD", "b", score, member]).collect();
+        let commands: Vec<[&str; 4]> = scores
+            .iter()
+            .map(|(score, member)| ["ZADD", "b", score, member])
+            .collect();
         exchange(&mut stream, &mut replies, &commands);
     }
     let began = Instant::now();
     for _ in 0..updates / PIPELINE {
         let gifts: Vec<(String, String)> = (0..PIPELINE)
-            .map(|_| (random.u32(1..1_000).to_string(), format!("user{:07}", random.u32(..members))))
+            .map(|_| {
+                (
+                    random.u32(1..1_000).to_string(),
+                    format!("user{:07}", random.u32(..members)),
+                )
+            })
             .collect();
         let commands: Vec<[&str; 6]> = gifts
             .iter()
@@ -190,7 +206,10 @@ fn reply(replies: &mut impl BufRead) -> String {
     replies.read_line(&mut line).expect("Redis answers");
     let line = line.trim_end();
     let Some(len) = line.strip_prefix('$') else {
-        assert!(line.starts_with(':') || line.starts_with('+'), "Redis says {line}");
+        assert!(
+            line.starts_with(':') || line.starts_with('+'),
+            "Redis says {line}"
+        );
         return line[1..].to_owned();
     };
     let len: usize = len.parse().expect("a length");

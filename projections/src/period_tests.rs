@@ -1,3 +1,5 @@
+//! Periods in zones of every kind, by tables: year ends, clock changes, half-hour offsets, lengths of months.
+
 use super::*;
 
 fn zone(name: &str) -> Zone {

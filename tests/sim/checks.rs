@@ -203,7 +203,11 @@ fn boards(views: &Views, model: &Model) {
         assert_eq!(found, wanted, "board {name} of {kind} {number}");
         for (rank, who, score) in wanted {
             let found = views.board_rank(&board, period, &id(who)).expect("memory");
-            assert_eq!(found, Some((rank, score)), "{who} on board {name} of {kind} {number}");
+            assert_eq!(
+                found,
+                Some((rank, score)),
+                "{who} on board {name} of {kind} {number}"
+            );
         }
     }
 }

@@ -189,7 +189,11 @@ fn periods(at_ms: i64) -> [(&'static str, i64); 5] {
             break;
         }
         left -= days;
-        (year, month) = if month == 11 { (year + 1, 0) } else { (year, month + 1) };
+        (year, month) = if month == 11 {
+            (year + 1, 0)
+        } else {
+            (year, month + 1)
+        };
     }
     [
         ("hour", at_ms.div_euclid(HOUR_MS) * 3_600),

@@ -10,28 +10,27 @@ mod clock;
 mod closed;
 mod keys;
 mod ordered;
+mod reading;
 mod rows;
+mod stored;
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::{Bound, ControlFlow};
 
-use domain::Event;
 use domain::event::GiftSent;
 use parking_lot::Mutex;
 
 use self::clock::Clock;
-use self::closed::{Closed, Closing, Closings};
-use self::ordered::{HouseBoard, RoomBoards};
+use self::closed::{Closing, Closings};
+use self::ordered::RoomBoards;
 use self::rows::{LONG, MONTH, Row, Rows, Slot, TIMED};
 use super::order::{Order, Rung};
 use crate::Result;
-use crate::fact::{Fact, Place, Projection, damaged};
+use crate::fact::Place;
 use crate::limits::{
     BOARD_DAYS_KEPT, BOARD_HOURS_KEPT, BOARD_MONTHS_KEPT, BOARD_SESSIONS_KEPT, BOARD_WEEKS_KEPT,
 };
-use crate::names::{NOBODY, Names, Number};
+use crate::names::{NOBODY, Number};
 use crate::period::{Period, Span};
-use crate::store::{Put, Stored};
 use crate::zone::Zone;
 
 /// Which board, rooms by number.
@@ -171,128 +170,6 @@ impl BoardView {
         changed.sort_unstable();
         changed.dedup();
         changed
-    }
-
-    /// A sender's rank (counted from 1) and score on the house's board of a kind of period, the one that runs: as of when the
-    /// orders followed last. For figures; whoever has the views asks them.
-    pub fn sender_rank(&self, span: Span, sender: Number) -> Option<(u64, u64)> {
-        let lane = if span == Span::All { LONG } else { lane_of(span) };
-        let rung = self.house_rung(1, lane, sender)?;
-        Some((self.orders[1][lane].rank(&rung) as u64 + 1, rung.score()))
-    }
-
-    /// Somebody's rung on a board of the house, as its order knows it.
-    fn house_rung(&self, which: usize, lane: usize, user: Number) -> Option<Rung> {
-        let at = self.of_users[which].get(user as usize)?.checked_sub(1)?;
-        let row = &self.house.rows[at as usize];
-        self.house.settled(row).rung(lane, &self.clock)
-    }
-
-    /// The newest session of a room, running or not.
-    pub(crate) fn newest_session(&self, room: Number) -> Option<u32> {
-        self.sessions.get(&room).map(|session| session.number)
-    }
-
-    /// How far a period is.
-    pub(crate) fn phase(&self, kind: Kind, of: Period, stored: &Stored<'_>) -> Result<Phase> {
-        match (of.span, kind) {
-            (Span::All, _) => Ok(Phase::Open),
-            (Span::Session, Kind::Room(room)) => {
-                let newest = self.sessions.get(&room);
-                let ended = newest.map_or(0, |s| i64::from(s.number) - i64::from(s.runs));
-                if of.number > ended {
-                    return Ok(Phase::Open);
-                }
-                if of.number <= ended - BOARD_SESSIONS_KEPT {
-                    return Ok(Phase::Gone);
-                }
-                let closed = self.unstored(kind, of).map(|closings| closings.upto);
-                let upto = match closed {
-                    Some(upto) => Some(upto),
-                    None => Closed::open(of, kind, stored)?.map(|board| board.upto()),
-                };
-                Ok(upto.map_or(Phase::Gone, Phase::Closed))
-            }
-            (Span::Session, _) => Ok(Phase::Gone),
-            (span, _) => {
-                let running = self.clock.running[lane_of(span)];
-                if self.clock.is_before_all() || of.number >= running.number {
-                    return Ok(Phase::Open);
-                }
-                if of.number <= oldest_kept(running) {
-                    return Ok(Phase::Gone);
-                }
-                let from = Period {
-                    span,
-                    number: i64::MIN,
-                };
-                let before = self.closings.range(from..=of).next_back();
-                Ok(Phase::Closed(before.map_or(0, |(_, upto)| *upto)))
-            }
-        }
-    }
-
-    /// A closed board that the store does not have yet.
-    fn unstored(&self, kind: Kind, of: Period) -> Option<&Closings> {
-        self.closed
-            .iter()
-            .find(|closings| closings.of == of && (of.span != Span::Session || closings.kind == kind))
-    }
-
-    /// Gives a board of a period to `read`. None when nobody stands on it.
-    pub(crate) fn with<T>(
-        &self,
-        kind: Kind,
-        of: Period,
-        stored: &Stored<'_>,
-        read: impl FnOnce(&dyn Standings) -> Result<T>,
-    ) -> Result<Option<T>> {
-        match self.phase(kind, of, stored)? {
-            Phase::Gone => Ok(None),
-            Phase::Closed(_) => match self.unstored(kind, of) {
-                Some(closings) => ordered::unstored(closings, kind, read).map(Some),
-                None => Closed::open(of, kind, stored)?
-                    .map(|board| read(&board))
-                    .transpose(),
-            },
-            Phase::Open => self.with_open(kind, of, stored, read),
-        }
-    }
-
-    fn with_open<T>(
-        &self,
-        kind: Kind,
-        of: Period,
-        stored: &Stored<'_>,
-        read: impl FnOnce(&dyn Standings) -> Result<T>,
-    ) -> Result<Option<T>> {
-        let lane = match of.span {
-            Span::All | Span::Session => LONG,
-            span => lane_of(span),
-        };
-        // What lies ahead has nobody on it.
-        if lane < TIMED && (self.clock.is_before_all() || of != self.clock.running[lane]) {
-            return Ok(None);
-        }
-        let which = match kind {
-            Kind::Tickets => 0,
-            Kind::Coins => 1,
-            Kind::Room(room) => {
-                if of.span == Span::Session
-                    && self.sessions.get(&room).map(|s| (i64::from(s.number), s.runs))
-                        != Some((of.number, true))
-                {
-                    return Ok(None);
-                }
-                return self.asked.lock().with(self, room, of, stored, read).map(Some);
-            }
-        };
-        let rung = |user: Number| self.house_rung(which, lane, user);
-        let board = HouseBoard {
-            order: &self.orders[which][lane],
-            rung: &rung,
-        };
-        read(&board).map(Some)
     }
 
     /// Closes every period that is over at a moment, at the place before the record that says so.
@@ -482,11 +359,16 @@ impl BoardView {
             reached: rung.reached,
         };
         let places = rows.filter_map(|&at| self.rooms.rows[at as usize].session_rung(number).map(closing));
+        let (of, kind) = (Period::session(number), Kind::Room(room));
+        let places = places.collect();
+        // No session ends twice; should a journal say so, the last end counts.
+        self.closed
+            .retain(|closings| (closings.of, closings.kind) != (of, kind));
         self.closed.push(Closings {
-            of: Period::session(number),
-            kind: Kind::Room(room),
+            of,
+            kind,
             upto: place,
-            places: places.collect(),
+            places,
         });
         self.asked.lock().forget_session(room);
         let old = i64::from(number) - BOARD_SESSIONS_KEPT;
@@ -510,71 +392,6 @@ impl BoardView {
         }
         self.orders = rungs.map(|lanes| lanes.map(Order::of));
         self.ordered = true;
-    }
-
-    /// What a sender gave in a room before the month that runs: from the store, and what is not stored yet.
-    fn before_this_month(&self, room: Number, stored: &Stored<'_>) -> Result<HashMap<Number, (u64, Place)>> {
-        let mut sums: HashMap<Number, (u64, Place)> = HashMap::new();
-        let mut add = |row: &Row| {
-            let sum = sums.entry(row.user()).or_default();
-            *sum = (sum.0.saturating_add(row.lanes[MONTH]), sum.1.max(row.reached));
-        };
-        let this_month = self.clock.running[MONTH].number;
-        let waiting = |month: i64, slot: Slot| {
-            self.past_rows
-                .iter()
-                .any(|(other, row)| *other == month && row.slot == slot)
-        };
-        let mut next = Some(i64::MIN);
-        while let Some(from) = next.take() {
-            // Months in which nothing was given anywhere are stepped over.
-            let (from, to) = (keys::pair(from, 0), keys::pair(this_month, 0));
-            let mut month = None;
-            stored.scan(Bound::Included(&from), Bound::Excluded(&to), &mut |key, _| {
-                month = keys::read_pair(key).map(|(month, _)| month);
-                Ok(ControlFlow::Break(()))
-            })?;
-            let Some(month) = month else { break };
-            let from = keys::room_in_month(month, room);
-            let to = keys::behind(&from);
-            stored.scan(Bound::Included(&from), Bound::Excluded(&to), &mut |key, value| {
-                let (_, row) = read_pair_row(key, value)?;
-                if self.past_rows.is_empty() || !waiting(month, row.slot) {
-                    add(&row);
-                }
-                Ok(ControlFlow::Continue(()))
-            })?;
-            next = month.checked_add(1);
-        }
-        for (_, row) in self.past_rows.iter().filter(|(_, row)| row.board() == room) {
-            add(row);
-        }
-        Ok(sums)
-    }
-
-    fn store_closings(&mut self, stored: &Stored<'_>, out: &mut Put<'_>) -> Result<()> {
-        for mut closings in self.closed.drain(..) {
-            closings.store(out);
-        }
-        self.expired.sort_unstable();
-        self.expired.dedup();
-        for (of, kind) in self.expired.drain(..) {
-            let from = keys::period(of, kind);
-            let to = keys::behind(&from);
-            stored.scan(Bound::Included(&from), Bound::Excluded(&to), &mut |key, _| {
-                out.remove(key);
-                Ok(ControlFlow::Continue(()))
-            })?;
-        }
-        self.closings_unstored.sort_unstable();
-        self.closings_unstored.dedup();
-        for of in self.closings_unstored.drain(..) {
-            match self.closings.get(&of) {
-                Some(upto) => out.set(&keys::closing(of), &upto.to_be_bytes()),
-                None => out.remove(&keys::closing(of)),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -602,179 +419,6 @@ fn oldest_kept(running: Period) -> i64 {
     running.number - kept - 1
 }
 
-impl Projection for BoardView {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn version(&self) -> u32 {
-        2
-    }
-
-    fn settings(&self) -> u64 {
-        self.zone().digest()
-    }
-
-    fn apply(&mut self, fact: &Fact<'_>) {
-        if fact.at_ms >= self.clock.ends_ms {
-            self.turn(fact.at_ms, fact.place);
-        }
-        match fact.event {
-            Event::GiftSent(gift) => {
-                self.add_house(0, Kind::Tickets, fact.whom, gift.tickets, fact.place);
-                self.add_house(1, Kind::Coins, fact.who, gift.coins, fact.place);
-                self.add_room(fact.whom, fact.who, gift, fact.place);
-            }
-            Event::LiveStarted(e) => self.begin_session(fact.who, e.session.0, fact.place),
-            Event::LiveStopped(_) => self.end_session(fact.who, fact.place),
-            _ => {}
-        }
-    }
-
-    /// Only rows of this month and the one before it can be of the week that runs; those of a session may be older.
-    fn load_from(&self, stored: &Stored<'_>) -> Result<Vec<u8>> {
-        let clock = stored.get(&[keys::CLOCK])?;
-        let month = match clock {
-            Some(clock) => read_clock(&clock)?.1,
-            None => i64::MIN,
-        };
-        Ok(keys::pair(month, 0).to_vec())
-    }
-
-    fn load(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        let bad = || damaged(Self::NAME, "an entry cannot be read");
-        match *key.first().ok_or_else(bad)? {
-            keys::PAIRS => {
-                let (_, row) = read_pair_row(key, value)?;
-                let at = self.room_row(row.slot);
-                self.rooms.rows[at as usize] = row;
-            }
-            keys::CLOCK => self.clock = Clock::at(read_clock(value)?.0, self.zone()),
-            keys::CLOSINGS => {
-                let of = keys::read_closing(key).ok_or_else(bad)?;
-                let upto = value.try_into().map(u64::from_be_bytes).map_err(|_| bad())?;
-                self.closings.insert(of, upto);
-            }
-            keys::HOUSE => {
-                let slot = key[1..].try_into().map(u64::from_be_bytes).map_err(|_| bad())?;
-                let row = read_row(slot, value)?;
-                let kind = Kind::of_id(row.board());
-                let which = match kind {
-                    Kind::Tickets => 0,
-                    Kind::Coins => 1,
-                    Kind::Room(_) => return Err(bad()),
-                };
-                if row.user() >= COINS {
-                    return Err(bad());
-                }
-                let at = self.house_row(which, kind, row.user());
-                self.house.rows[at as usize] = row;
-            }
-            keys::SESSIONS => {
-                let room = key[1..].try_into().map(u32::from_be_bytes).map_err(|_| bad())?;
-                let value: &[u8; 13] = value.try_into().map_err(|_| bad())?;
-                let [n0, n1, n2, n3, runs, began @ ..] = *value;
-                let session = Session {
-                    number: u32::from_be_bytes([n0, n1, n2, n3]),
-                    runs: runs == 1,
-                    began: i64::from_be_bytes(began),
-                };
-                if session.runs {
-                    *self.running_since.entry(session.began).or_default() += 1;
-                }
-                self.sessions.insert(room, session);
-            }
-            _ => return Err(bad()),
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, stored: &Stored<'_>, out: &mut Put<'_>) -> Result<()> {
-        self.house
-            .take_unstored(|row| write_row(row, |value| out.set(&keys::house(row.slot), value)));
-        for (month, row) in self.past_rows.drain(..) {
-            write_row(&row, |value| out.set(&keys::pair(month, row.slot), value));
-        }
-        let month = self.clock.running[MONTH].number;
-        self.rooms
-            .take_unstored(|row| write_row(row, |value| out.set(&keys::pair(month, row.slot), value)));
-        self.store_closings(stored, out)?;
-        if !std::mem::replace(&mut self.clock_stored, true) {
-            let began_ms = self.clock.running[0].number.saturating_mul(1_000);
-            let sessions = self.running_since.keys().next().copied().unwrap_or(i64::MAX);
-            let needed = sessions.min(month - 1);
-            out.set(&[keys::CLOCK], [began_ms, needed].map(i64::to_be_bytes).as_flattened());
-        }
-        self.sessions_unstored.sort_unstable();
-        self.sessions_unstored.dedup();
-        for room in self.sessions_unstored.drain(..) {
-            if let Some(session) = self.sessions.get(&room) {
-                let mut value = [u8::from(session.runs); 13];
-                value[..4].copy_from_slice(&session.number.to_be_bytes());
-                value[5..].copy_from_slice(&session.began.to_be_bytes());
-                out.set(&keys::session(room), &value);
-            }
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self) {
-        if self.ordered {
-            self.follow();
-            return;
-        }
-        if self.clock.is_before_all() {
-            return;
-        }
-        let clock = self.clock;
-        self.drop_cold_rows(&clock);
-        self.order_house();
-        self.changed.extend([Kind::Tickets, Kind::Coins]);
-        self.changed.extend(self.members.keys().map(|room| Kind::Room(*room)));
-    }
-
-    fn explain(&self, key: &[u8], names: &Names) -> String {
-        let board = |id: u32| match Kind::of_id(id) {
-            Kind::Tickets => "tickets".into(),
-            Kind::Coins => "coins".into(),
-            Kind::Room(room) => format!("room:{}", names.text(room)),
-        };
-        let of_slot = |slot: Slot| {
-            format!(
-                "board {}, user {}",
-                board((slot >> 32) as u32),
-                names.text(slot as u32)
-            )
-        };
-        let name = |of: Period| format!("{} {}", of.span, of.name(self.zone()));
-        if let Some((month, slot)) = keys::read_pair(key) {
-            let month = Period {
-                span: Span::Month,
-                number: month,
-            };
-            return format!("{} since {}", of_slot(slot), month.name(self.zone()));
-        }
-        if let Some((of, id)) = keys::read_closed(key) {
-            return format!("closed board {} of {}", board(id), name(of));
-        }
-        match (key.first(), key.get(1..)) {
-            (Some(&keys::CLOCK), _) => "the hour that runs".into(),
-            (Some(&keys::CLOSINGS), _) => match keys::read_closing(key) {
-                Some(of) => format!("where {} was closed", name(of)),
-                None => format!("key {key:02x?}"),
-            },
-            (Some(&keys::HOUSE), Some(slot)) if slot.len() == 8 => {
-                of_slot(slot.try_into().map(u64::from_be_bytes).unwrap_or_default())
-            }
-            (Some(&keys::SESSIONS), Some(room)) if room.len() == 4 => {
-                let room = room.try_into().map(u32::from_be_bytes).unwrap_or_default();
-                format!("newest session of {}", names.text(room))
-            }
-            _ => format!("key {key:02x?}"),
-        }
-    }
-}
-
 impl BoardView {
     /// Lets the orders follow whoever moved.
     fn follow(&mut self) {
@@ -793,32 +437,4 @@ impl BoardView {
             changed.push(Kind::Room(room));
         });
     }
-}
-
-/// When the hour that runs began (unix ms), and the first month whose rows are needed.
-fn read_clock(value: &[u8]) -> Result<(i64, i64)> {
-    match value.as_chunks::<8>() {
-        (&[began, month], []) => Ok((i64::from_be_bytes(began), i64::from_be_bytes(month))),
-        _ => Err(damaged(BoardView::NAME, "the hour cannot be read")),
-    }
-}
-
-fn read_row(slot: Slot, value: &[u8]) -> Result<Row> {
-    let bad = || damaged(BoardView::NAME, "a row cannot be read");
-    let (mut row, rest) = postcard::take_from_bytes::<Row>(value).map_err(|_| bad())?;
-    row.slot = slot;
-    if rest.is_empty() { Ok(row) } else { Err(bad()) }
-}
-
-fn read_pair_row(key: &[u8], value: &[u8]) -> Result<(i64, Row)> {
-    let (month, slot) =
-        keys::read_pair(key).ok_or_else(|| damaged(BoardView::NAME, "the key of a row cannot be read"))?;
-    Ok((month, read_row(slot, value)?))
-}
-
-/// Writes a row as bytes: numbers of as many as they need.
-fn write_row(row: &Row, put: impl FnOnce(&[u8])) {
-    let mut bytes = [0; 96];
-    let written = postcard::to_slice(row, &mut bytes).expect("nine numbers of at most ten bytes");
-    put(written);
 }
