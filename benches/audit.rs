@@ -1,32 +1,28 @@
 //! The figure `audit`: the ledger's thirteen promises over 10 M mixed events in a real embedded journal (gifts, combos, chats,
 //! follows, credits, recharges with their orders and payments, withdrawals), beside `verify`, which reads and checks
-//! the same bytes and folds nothing.
+//! the same bytes and folds nothing. And the figure `explain` in the same journal: what became of one command.
 //!
 //! `LIVEHOUSE_BENCH_EVENTS` sets another number of events.
 
+#[path = "audit/crowd.rs"]
+mod crowd;
 mod support;
 
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
 
-use domain::event::*;
-use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
-use journal::embedded::{Embedded, EmbeddedReader, EmbeddedWriter, Options, VerifiedWalk, verify};
-use journal::{Append, Cause, Expected, Reader, Writer};
+use journal::embedded::{Embedded, EmbeddedReader, Options, VerifiedWalk, verify};
+use journal::{Position, Reader};
+use livehouse::ledger::explain::{Question, explain, find};
 use projections::audit::{FromFiles, Report, run_over};
 use projections::ledger::stored_ledger;
-use projections::{FjallStore, Stopper, ViewStore, rebuild};
+use projections::{FjallStore, Stopper, UtcOffset, ViewStore, rebuild};
 
 const EVENTS: u64 = 10_000_000;
-const USERS: usize = 100_000;
-const ROOMS: usize = 1_000;
-/// Coins of one order, and its price in minor units.
-const PACK: (u64, u64) = (5_000, 30_000);
-/// Tickets of one withdrawal.
-const WITHDRAWN: u64 = 10_000;
+/// Commands that are explained by one program, and by a program each.
+const EXPLAINED: (u64, u64) = (2_000, 50);
 
 fn main() {
     let events = support::setting("LIVEHOUSE_BENCH_EVENTS").unwrap_or(EVENTS);
@@ -35,7 +31,7 @@ fn main() {
     let journal = directory.path().join("journal");
     let (reader, writer) = Embedded::open(&journal, Options::default()).expect("a journal");
     let filled = Instant::now();
-    fill(&writer, events);
+    crowd::fill(&writer, events);
     support::figure(
         "appending the events first",
         events as f64 / filled.elapsed().as_secs_f64(),
@@ -62,12 +58,14 @@ fn main() {
     );
     support::figure("processor time of the audit, all threads", cpu_us, "us/event");
 
+    explained(directory.path(), &reader);
+
     let store: Arc<dyn ViewStore> =
         Arc::new(FjallStore::open(&directory.path().join("views")).expect("a store"));
     let options = projections::Options::default();
     let rebuilt = rebuild(&reader, &store, &[], options, &Stopper::default(), |_| {}).expect("a rebuild");
     support::figure(
-        "rebuild of all views from the same events",
+        "rebuild of all views from the same events (everybody gives to every room: the boards' worst case)",
         rebuilt.rate(),
         "events/s",
     );
@@ -88,261 +86,67 @@ fn audit(
     report
 }
 
+/// Explains commands all over the journal: as a server does it, and as the command line does, which opens the journal first.
+fn explained(data: &Path, reader: &EmbeddedReader) {
+    let at = |n: u64, of: u64| reader.head().get(0) * n / of;
+    let mut took_us = support::durations_us();
+    for n in 0..EXPLAINED.0 {
+        let id = command_from(reader, at(n, EXPLAINED.0));
+        let began = Instant::now();
+        let question = Question {
+            id: &id,
+            user: None,
+            stream: None,
+        };
+        let found = wait(find(reader, question)).expect("a sound journal");
+        let told = wait(explain(reader, &found[0], UtcOffset::SHANGHAI, None));
+        took_us.saturating_record(began.elapsed().as_micros() as u64);
+        assert!(told.is_ok_and(|told| told.command.id == id));
+    }
+    for (what, quantile) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+        let name = format!("explain, the journal open already, {what} (at most 100)");
+        support::figure(&name, took_us.value_at_quantile(quantile) as f64 / 1e3, "ms");
+    }
+    let mut took_us = support::durations_us();
+    for n in 0..EXPLAINED.1 {
+        let id = command_from(reader, at(n, EXPLAINED.1));
+        let began = Instant::now();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_livehouse"));
+        command.env_remove("LIVEHOUSE_BENCH_EVENTS");
+        command.args(["explain", &id, "--data"]).arg(data);
+        let status = command.stdout(Stdio::null()).status().expect("the command runs");
+        took_us.saturating_record(began.elapsed().as_micros() as u64);
+        assert!(status.success());
+    }
+    for (what, quantile) in [("p50", 0.5), ("max", 1.0)] {
+        let name =
+            format!("`livehouse explain`, a program that opens the journal first, {what} (at most 100)");
+        support::figure(&name, took_us.value_at_quantile(quantile) as f64 / 1e3, "ms");
+    }
+}
+
+/// The id of the first command of a user behind a position, as its client made it.
+fn command_from(reader: &EmbeddedReader, after: u64) -> String {
+    const NEAR_BYTES: usize = 64 << 10;
+    let position = Position {
+        shard: 0,
+        sequence: after,
+    };
+    let records = reader.read(position, NEAR_BYTES);
+    let records = wait(records).expect("records");
+    let mut by_users = records.iter().filter(|record| record.actor == "user");
+    let id = by_users.find_map(|record| record.command_id).expect("a command");
+    id.rsplit('\u{1f}').next().unwrap_or(id).to_owned()
+}
+
+/// What a read of the embedded journal gives: it is there at once, or waits on a thread of its own.
+fn wait<T>(read: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime")
+        .block_on(read)
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-type Entry = (StreamId, Option<String>, &'static str, Event);
-
-/// A crowd: who has what, so that the events are true.
-struct Crowd {
-    random: fastrand::Rng,
-    users: Vec<UserId>,
-    coins: Vec<u64>,
-    /// Gifts and tickets of each room that are not credited.
-    waiting: Vec<(u64, u64)>,
-    settled: Vec<u64>,
-    tickets: Vec<u64>,
-    follows: Vec<usize>,
-    /// What follows at once.
-    queue: VecDeque<Entry>,
-    orders: u64,
-}
-
-impl Crowd {
-    fn new() -> Self {
-        let users = (0..USERS).map(|n| format!("user{n:06}").parse().expect("an id"));
-        Self {
-            random: fastrand::Rng::with_seed(4),
-            users: users.collect(),
-            coins: vec![0; USERS],
-            waiting: vec![(0, 0); ROOMS],
-            settled: vec![0; ROOMS],
-            tickets: vec![0; ROOMS],
-            follows: vec![0; USERS],
-            queue: VecDeque::new(),
-            orders: 0,
-        }
-    }
-
-    /// Event `n`, which is its position too.
-    fn entry(&mut self, n: u64) -> Entry {
-        if let Some(entry) = self.queue.pop_front() {
-            return entry;
-        }
-        let user = self.random.usize(..USERS);
-        // Low rooms are watched by more.
-        let room = self.random.usize(..ROOMS).min(self.random.usize(..ROOMS));
-        match self.random.u32(..100) {
-            0..80 => self.spend(n, user, room),
-            80..94 => {
-                let said = ChatSent {
-                    user: self.users[user].clone(),
-                    text: "what a song, again please".into(),
-                    role: Role::Viewer,
-                };
-                let to = StreamId::new(StreamKind::Room, self.users[room].as_str());
-                (
-                    to,
-                    Some(format!("{}\u{1f}c{n}", self.users[user])),
-                    "user",
-                    said.into(),
-                )
-            }
-            94..98 => {
-                self.follows[user] += 1;
-                let streamer = self.users[(user * 31 + self.follows[user]) % ROOMS].clone();
-                let followed = Followed { streamer };
-                (
-                    StreamId::viewer(&self.users[user]),
-                    Some(format!("f{n}")),
-                    "user",
-                    followed.into(),
-                )
-            }
-            _ => self.settle(n, room),
-        }
-    }
-
-    /// A gift, half of them of combos; an order instead when the user has too little.
-    fn spend(&mut self, n: u64, user: usize, room: usize) -> Entry {
-        let count = self.random.u32(1..10);
-        let coins = u64::from(count) * 10;
-        let Some(coins_left) = self.coins[user].checked_sub(coins) else {
-            return self.buy(user);
-        };
-        self.coins[user] = coins_left;
-        let (gifts, tickets) = self.waiting[room];
-        self.waiting[room] = (gifts + 1, tickets + coins);
-        let combo = n.is_multiple_of(2).then(|| ComboStep {
-            id: "combo-of-tonight".parse().expect("an id"),
-            total: count,
-        });
-        let sent = GiftSent {
-            room: RoomId::of(&self.users[room]),
-            session: SessionNumber(1),
-            gift: "rose".parse().expect("an id"),
-            count,
-            coins,
-            tickets: coins,
-            coins_left,
-            combo,
-        };
-        let command = Some(format!("0193a5c0-{n:012}"));
-        (StreamId::viewer(&self.users[user]), command, "user", sent.into())
-    }
-
-    fn buy(&mut self, user: usize) -> Entry {
-        self.orders += 1;
-        let name = format!("{:032x}", self.orders);
-        let who = self.users[user].clone();
-        let (coins, price) = PACK;
-        self.coins[user] += coins;
-        let order: domain::OrderId = name.parse().expect("an id");
-        let provider: domain::ProviderName = "sandbox".parse().expect("a name");
-        let payment: domain::PaymentId = name.parse().expect("an id");
-        let currency = domain::Currency::cny();
-        let to = StreamId::new(StreamKind::Order, &name);
-        let received = PaymentReceived {
-            provider: provider.clone(),
-            payment: payment.clone(),
-            order: order.clone(),
-            amount: price,
-            currency: currency.clone(),
-        };
-        let paid = OrderPaid {
-            user: who.clone(),
-            provider: provider.clone(),
-            payment: payment.clone(),
-            coins,
-            cancelled: false,
-        };
-        let recharged = CoinsRecharged {
-            order,
-            provider,
-            payment,
-            coins,
-            debt_paid: 0,
-            coins_left: self.coins[user],
-            debt_left: 0,
-        };
-        let payment_stream = StreamId::new(StreamKind::Payment, &format!("sandbox.{name}"));
-        let command = Some(format!("cashier\u{1f}{name}"));
-        self.queue.extend([
-            (payment_stream, None, "sandbox", received.into()),
-            (to.clone(), None, "cashier", paid.into()),
-            (StreamId::viewer(&who), command, "cashier", recharged.into()),
-        ]);
-        let created = OrderCreated {
-            user: who,
-            pack: "small".parse().expect("an id"),
-            coins,
-            price,
-            currency,
-        };
-        (to, Some(name), "user", created.into())
-    }
-
-    /// A credit of all that waits in the room; a whole withdrawal when there is enough for one.
-    fn settle(&mut self, n: u64, room: usize) -> Entry {
-        let streamer = StreamId::streamer(&self.users[room]);
-        let (gifts, tickets) = std::mem::take(&mut self.waiting[room]);
-        self.tickets[room] += tickets;
-        let credited = TicketsCredited {
-            shard: 0,
-            after: std::mem::replace(&mut self.settled[room], n - 1),
-            upto: n - 1,
-            gifts,
-            tickets,
-            tickets_total: self.tickets[room],
-        };
-        if self.tickets[room] >= WITHDRAWN {
-            self.withdraw(n, room);
-        }
-        (streamer, None, "settlement", credited.into())
-    }
-
-    fn withdraw(&mut self, n: u64, room: usize) {
-        let streamer = StreamId::streamer(&self.users[room]);
-        let withdrawal: domain::WithdrawalId = format!("{n:032x}").parse().expect("an id");
-        self.tickets[room] -= WITHDRAWN;
-        let requested = WithdrawalRequested {
-            withdrawal: withdrawal.clone(),
-            tickets: WITHDRAWN,
-            fee: WITHDRAWN / 20,
-            pays: WITHDRAWN,
-            currency: domain::Currency::cny(),
-            account: "an account".into(),
-            approvals_needed: 1,
-            tickets_left: self.tickets[room],
-            held_left: WITHDRAWN,
-        };
-        let approved = WithdrawalApproved {
-            withdrawal: withdrawal.clone(),
-            by: "kim".parse().expect("an id"),
-            approvals: 1,
-            approvals_needed: 1,
-        };
-        let submitted = WithdrawalSubmitted {
-            withdrawal: withdrawal.clone(),
-            provider: "sandbox".parse().expect("a name"),
-        };
-        let paid = WithdrawalPaid {
-            withdrawal,
-            tickets: WITHDRAWN,
-            fee: WITHDRAWN / 20,
-            reference: "a transfer".into(),
-            held_left: 0,
-        };
-        self.queue.extend([
-            (streamer.clone(), Some(format!("w{n}")), "user", requested.into()),
-            (
-                streamer.clone(),
-                Some(format!("admin.kim\u{1f}a{n}")),
-                "admin.kim",
-                approved.into(),
-            ),
-            (streamer.clone(), None, "payouts", submitted.into()),
-            (streamer, None, "payouts", paid.into()),
-        ]);
-    }
-}
-
-/// Appends the crowd's events.
-fn fill(writer: &EmbeddedWriter, events: u64) {
-    let mut crowd = Crowd::new();
-    let done = Arc::new((AtomicU64::new(0), Mutex::new(()), Condvar::new()));
-    for n in 1..=events {
-        let (stream, command_id, actor, event) = crowd.entry(n);
-        let mut append = Append {
-            stream,
-            expected: Expected::Any,
-            epoch: writer.epoch(),
-            cause: Cause {
-                request_hash: u64::from(command_id.is_some()) * n,
-                command_id: command_id.map(Into::into),
-                actor: actor.into(),
-            },
-            events: vec![event],
-        };
-        let told = done.clone();
-        let mut completion: journal::Completion = Box::new(move |outcome| {
-            outcome.expect("an append");
-            told.0.fetch_add(1, Ordering::AcqRel);
-            told.2.notify_one();
-        });
-        while let Err(refused) = writer.append(append, completion) {
-            (append, completion) = (refused.append, refused.done);
-            wait(&done);
-        }
-    }
-    while done.0.load(Ordering::Acquire) < events {
-        wait(&done);
-    }
-}
-
-/// Waits for a completion, or a moment.
-fn wait(done: &(AtomicU64, Mutex<()>, Condvar)) {
-    let guard = done.1.lock().expect("no panic in a completion");
-    drop(done.2.wait_timeout(guard, Duration::from_millis(1)));
 }

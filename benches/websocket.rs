@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
-use house::{House, histogram};
+use house::House;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -193,7 +193,7 @@ async fn by_the_clock(
         let first = began + every * n / sockets;
         tokio::spawn(one_by_the_clock(viewer, first, every, burst, began + length))
     });
-    let mut latencies = histogram();
+    let mut latencies = support::durations_us();
     let mut viewers = Vec::new();
     for one in futures_util::future::join_all(all).await {
         let (viewer, its) = one.expect("no client panics");
@@ -210,7 +210,7 @@ async fn one_by_the_clock(
     burst: usize,
     end: Instant,
 ) -> (Viewer, Histogram<u64>) {
-    let mut latencies = histogram();
+    let mut latencies = support::durations_us();
     let mut due = first;
     let mut waiting = VecDeque::new();
     loop {

@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod audience;
+pub mod authors;
 pub mod backend;
 pub mod big_gifts;
 pub mod catalogue;

@@ -11,6 +11,7 @@ pub mod core;
 #[cfg(test)]
 mod core_tests;
 mod http;
+mod over;
 mod run;
 mod sandbox;
 

@@ -1,5 +1,6 @@
 //! Connection tokens: checked as configured; signed for `livehouse token` and the demo.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -9,6 +10,7 @@ use gateway::{Disconnect, Error, Refusal};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
 
+use crate::authors::is_of_the_house;
 use crate::config::{Secret, TokenAlgorithm, TokenConfig};
 
 #[derive(Serialize)]
@@ -22,9 +24,19 @@ struct Claims<'a> {
     aud: Option<&'a str>,
 }
 
+/// Closes the socket of who comes as the house itself; final, as for any token that is no good.
+const RESERVED: Disconnect = Disconnect {
+    code: Disconnect::INVALID_TOKEN.code,
+    reason: Cow::Borrowed("the token's sub is a name that the house writes under: choose another user id"),
+};
+
 /// A token for this user, valid from now on for `ttl`, as a server with this configuration accepts it. HS256 only: the
 /// private keys of the other algorithms belong to somebody else.
 pub fn sign(config: &TokenConfig, user: &UserId, ttl: Duration) -> Result<String> {
+    anyhow::ensure!(
+        !is_of_the_house(user),
+        "{user} is a name that the house writes under, and no user may have it (see docs/protocol.md): choose another user id"
+    );
     anyhow::ensure!(
         config.algorithm == TokenAlgorithm::HS256,
         "token.algorithm is {:?}: only HS256 tokens can be signed here",
@@ -81,14 +93,18 @@ impl Verifier {
     }
 
     /// Whose token this is. An expired one is error 109, so that the client fetches another; any other fault, and a user id
-    /// that cannot be one, closes the socket.
+    /// that cannot be one or is a name of the house, closes the socket.
     pub fn check(&self, token: &str) -> Result<Bearer, Refusal> {
         let ConnectionClaims { user, expire_at, .. } =
             self.0.connection(token).map_err(|error| match error {
                 TokenError::Expired => Refusal::from(Error::TOKEN_EXPIRED),
                 _ => Refusal::from(Disconnect::INVALID_TOKEN),
             })?;
-        let user = user.parse().map_err(|_| Disconnect::INVALID_TOKEN)?;
+        let user: UserId = user.parse().map_err(|_| Disconnect::INVALID_TOKEN)?;
+        if is_of_the_house(&user) {
+            tracing::warn!(%user, "a token for a name that the house writes under was refused: its issuer must not give it to users");
+            return Err(RESERVED.into());
+        }
         Ok(Bearer {
             user,
             expires_at_s: expire_at,
@@ -126,6 +142,32 @@ mod tests {
         assert!(bearer.expires_at_s.is_some());
         let other = Verifier::new(&config("another secret, another secret, ano")).unwrap();
         assert_eq!(other.check(&token), Err(Refusal::from(Disconnect::INVALID_TOKEN)));
+    }
+
+    #[test]
+    fn nobody_comes_in_as_the_house_itself_or_as_staff() {
+        let config = config("0123456789abcdef0123456789abcdef");
+        let verifier = Verifier::new(&config).unwrap();
+        for name in ["cashier", "settlement", "payouts", "admin.kim", "provider.acme"] {
+            let refused = sign(&config, &name.parse().unwrap(), Duration::from_secs(60)).unwrap_err();
+            assert!(format!("{refused:#}").contains(name), "{refused:#}");
+            // Whoever else signs with the secret is refused at the check.
+            let exp = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap()
+                .as_secs()
+                + 60;
+            let claims = Claims {
+                sub: name,
+                iat: 0,
+                exp,
+                iss: None,
+                aud: None,
+            };
+            let key = EncodingKey::from_secret(secret(&config).unwrap().reveal().as_bytes());
+            let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap();
+            assert_eq!(verifier.check(&token), Err(Refusal::from(RESERVED)), "{name}");
+        }
     }
 
     #[test]

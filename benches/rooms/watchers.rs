@@ -8,9 +8,10 @@ use hdrhistogram::Histogram;
 use memchr::memmem;
 use serde_json::Value;
 
-use crate::house::{histogram, token};
+use crate::house::token;
 use crate::process::{argument, tell, told};
 use crate::reader::{Clients, Handler};
+use crate::support::durations_us;
 
 const WITNESS: usize = 0;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -138,7 +139,7 @@ pub(crate) fn run() {
         room: argument("ROOM"),
         epoch: String::new(),
         known: vec![Known::default(); sockets],
-        latencies_ms: histogram(),
+        latencies_ms: durations_us(),
         deliveries: 0,
         unrecovered: 0,
     };

@@ -10,6 +10,7 @@ use livehouse::crowd::{Client, Dev};
 use serde_json::json;
 
 use crate::server::{LIVEHOUSE, Server};
+use crate::support::durations_us;
 
 /// More than anybody can give away here.
 const COINS: u64 = 1_000_000_000;
@@ -89,7 +90,7 @@ pub(crate) async fn give(givers: &[Client], room: &str, per_second: f64, length:
     let began = Instant::now() + Duration::from_millis(10);
     let each = givers.iter().zip(0u32..).map(|(giver, n)| async move {
         let every = Duration::from_secs_f64(givers.len() as f64 / per_second);
-        let mut latencies = histogram();
+        let mut latencies = durations_us();
         let mut due = began + every * n / givers.len() as u32;
         while due < began + length {
             tokio::time::sleep_until(due.into()).await;
@@ -101,7 +102,7 @@ pub(crate) async fn give(givers: &[Client], room: &str, per_second: f64, length:
         }
         latencies
     });
-    let mut all = histogram();
+    let mut all = durations_us();
     for its in futures_util::future::join_all(each).await {
         all.add(its).expect("same bounds");
     }
@@ -114,9 +115,4 @@ fn unique() -> u128 {
         .duration_since(SystemTime::UNIX_EPOCH)
         .expect("after 1970");
     now.as_nanos()
-}
-
-/// Microseconds, up to a minute.
-pub(crate) fn histogram() -> Histogram<u64> {
-    Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid")
 }

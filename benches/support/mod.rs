@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use hdrhistogram::Histogram;
+
 /// Prints the machine: model, cores, kernel. Once per program, before the figures.
 pub(crate) fn machine() {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
@@ -81,4 +83,9 @@ pub(crate) fn setting(name: &str) -> Option<u64> {
     std::env::var(name)
         .ok()
         .map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}
+
+/// Durations in microseconds, up to a minute. (One without bounds would call everything above its first bucket the same.)
+pub(crate) fn durations_us() -> Histogram<u64> {
+    Histogram::new_with_max(60_000_000, 3).expect("the bounds are valid")
 }

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::protocol::{Address, Format, Push, append_encoded, append_push};
 use crate::publication::{Class, ClientInfo, ENVELOPE_BYTES, Publication};
+use crate::ws::Head;
 
 /// Names one channel for as long as it lives in the hub; also what pushes may name it by.
 pub(crate) type ChannelId = u64;
@@ -165,7 +166,9 @@ pub(crate) struct Batch {
     pub(crate) channel: Arc<str>,
     id: ChannelId,
     dialect: Dialect,
-    bytes: Bytes,
+    /// A whole frame of a WebSocket, so that nobody puts a head before the same bytes again for each socket.
+    frame: Bytes,
+    head_bytes: usize,
     parts: Box<[Part]>,
     telling: Option<Bytes>,
 }
@@ -187,11 +190,13 @@ impl Batch {
                 offset: item.offset(),
             });
         }
+        let (frame, head_bytes) = framed(dialect.format, &bytes);
         Arc::new(Self {
             channel: channel.clone(),
             id,
             dialect,
-            bytes: bytes.freeze(),
+            frame,
+            head_bytes,
             parts: parts.into(),
             telling: items.iter().find_map(Item::telling),
         })
@@ -199,16 +204,27 @@ impl Batch {
 
     /// Bytes on the wire, framing apart.
     pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
+        self.frame.len() - self.head_bytes
     }
 
     pub(crate) fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// All of it, to be sent as it is.
-    pub(crate) fn bytes(&self) -> &Bytes {
-        &self.bytes
+    /// All of it, to be sent as one message.
+    pub(crate) fn bytes(&self) -> Bytes {
+        self.frame.slice(self.head_bytes..)
+    }
+
+    /// The same with the head of its WebSocket frame.
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    /// Is something in it that a client which knows everything up to `floor` has already?
+    pub(crate) fn repeats(&self, floor: u64) -> bool {
+        let known = |part: &Part| part.offset > 0 && part.offset <= floor;
+        self.parts.iter().any(known)
     }
 
     /// Bytes of one rank.
@@ -240,11 +256,13 @@ impl Batch {
             return None;
         }
         let has_state = parts.iter().any(|part| part.rank == Rank::State);
+        let (frame, head_bytes) = framed(self.dialect.format, &bytes);
         Some(Arc::new(Self {
             channel: self.channel.clone(),
             id: self.id,
             dialect: self.dialect,
-            bytes: bytes.freeze(),
+            frame,
+            head_bytes,
             parts: parts.into(),
             telling: self.telling.clone().filter(|_| has_state),
         }))
@@ -268,8 +286,15 @@ impl Batch {
     }
 
     fn slice(&self, part: Part) -> &[u8] {
-        &self.bytes[part.start as usize..part.end as usize]
+        &self.frame[self.head_bytes..][part.start as usize..part.end as usize]
     }
+}
+
+/// A message as one frame, and how much of that is the head.
+fn framed(format: Format, payload: &[u8]) -> (Bytes, usize) {
+    let head = Head::of_message(format, payload.len());
+    let frame = [head.as_bytes(), payload].concat();
+    (frame.into(), head.as_bytes().len())
 }
 
 fn address(channel: &str, id: ChannelId, dialect: Dialect) -> Address<'_> {

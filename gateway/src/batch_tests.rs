@@ -51,7 +51,7 @@ fn a_batch_is_one_frame_in_the_order_of_the_calls() {
         push("{\"data\":\"t\"}"),
     ];
     let batch = mixed(JSON);
-    assert_eq!(text(batch.bytes()), expected.join("\n"));
+    assert_eq!(text(&batch.bytes()), expected.join("\n"));
     assert_eq!((batch.last_offset(), batch.parts().len()), (7, 5));
 }
 
@@ -90,7 +90,7 @@ fn a_compact_push_names_the_channel_by_its_number() {
     let items = [item(Class::Durable, 4, "1")];
     let batch = Batch::encode(&name(), 9, json, &items);
     assert_eq!(
-        text(batch.bytes()),
+        text(&batch.bytes()),
         "{\"push\":{\"id\":9,\"pub\":{\"data\":1,\"offset\":4}}}"
     );
     let protobuf = Dialect {
@@ -114,7 +114,7 @@ fn who_lost_something_is_told_in_the_state_and_nothing_else_changes() {
     let expected = "{\"viewers\":1,\"skipped\":{\"ephemeral\":412}}";
     assert_eq!(
         text(&told),
-        text(mixed(JSON).bytes()).replace("{\"viewers\":1}", expected)
+        text(&mixed(JSON).bytes()).replace("{\"viewers\":1}", expected)
     );
     let silent = mixed(JSON)
         .keep(|part| part.rank != Rank::State)

@@ -143,6 +143,21 @@ impl Outbox {
         }
     }
 
+    /// May a batch go to the client right now and as it is? Then so many of its publications count as sent; whoever asks
+    /// sends them. It is what [`Outbox::publish`] and [`Outbox::next_frame`] come to when nothing waits and nothing was
+    /// lost, without touching a queue that is otherwise cold: most of a hot channel's members are asked this.
+    pub(crate) fn pass(&mut self, channel: ChannelId, batch: &Batch) -> Option<u32> {
+        if !self.queue.is_empty() || batch.len() > self.bytes_max {
+            return None;
+        }
+        let feed = self.feeds.iter_mut().find(|feed| feed.channel == channel)?;
+        if feed.held.is_some() || !feed.skipped.is_empty() || batch.repeats(feed.floor) {
+            return None;
+        }
+        feed.floor = feed.floor.max(batch.last_offset());
+        Some(batch.parts().len() as u32)
+    }
+
     /// The channel said more than could be carried, `skipped` of it to be told. What is opening reads it from the
     /// stream; what is live is lost if something durable was among it.
     pub(crate) fn lapse(
@@ -296,7 +311,7 @@ impl Outbox {
             feed.skipped = Skipped::default();
             return bytes;
         }
-        batch.bytes().clone()
+        batch.bytes()
     }
 
     /// What fits of a batch. Ephemeral makes room first: trifles before others, older before newer.
@@ -465,9 +480,8 @@ impl Outbox {
 
 /// What of a batch lies behind a place in the stream, or outside it.
 fn after(batch: Arc<Batch>, floor: u64) -> Option<Arc<Batch>> {
-    let known = |offset: u64| offset > 0 && offset <= floor;
-    if batch.parts().iter().any(|part| known(part.offset)) {
-        batch.keep(|part| !known(part.offset))
+    if batch.repeats(floor) {
+        batch.keep(|part| part.offset == 0 || part.offset > floor)
     } else {
         Some(batch)
     }

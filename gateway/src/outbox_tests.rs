@@ -435,3 +435,26 @@ proptest! {
         prop_assert_eq!(bench.losses.ephemeral, seen.told, "the metrics say the same");
     }
 }
+
+#[test]
+fn a_batch_passes_the_queue_only_when_it_would_leave_it_at_once_and_whole() {
+    let durable = |offset| batch(&[item(Class::Durable, Some(offset), "1111")]);
+    let mut bench = Bench::new(2);
+    assert_eq!(bench.outbox.pass(CHANNEL, &durable(1)), None, "held back");
+    assert_eq!(bench.go_live(4), Ok(Verdict::Taken(0)));
+    assert_eq!(bench.outbox.pass(CHANNEL + 1, &durable(5)), None, "no such feed");
+    assert_eq!(bench.outbox.pass(CHANNEL, &durable(4)), None, "known already");
+    assert_eq!(bench.outbox.pass(CHANNEL, &durable(5)), Some(1));
+    assert_eq!(bench.outbox.pass(CHANNEL, &durable(5)), None, "sent already");
+    assert_eq!(
+        bench.publish(Class::Durable, Some(5), "1111"),
+        Verdict::Dropped,
+        "sent already"
+    );
+    let large = batch(&[item(Class::Durable, Some(6), &"1".repeat(200))]);
+    assert_eq!(bench.outbox.pass(CHANNEL, &large), None, "over the bound");
+    assert_eq!(bench.publish(Class::Durable, Some(6), "1111"), Verdict::Taken(1));
+    assert_eq!(bench.outbox.pass(CHANNEL, &durable(7)), None, "something waits");
+    assert_eq!(bench.sent(), ["1111"]);
+    assert_eq!(bench.outbox.pass(CHANNEL, &durable(7)), Some(1));
+}

@@ -231,21 +231,29 @@ impl Peer {
     }
 
     pub(crate) fn offer(&self, channel: &Channel, batch: &Arc<Batch>, losses: &mut Losses) -> Offered {
-        self.receive(channel, |outbox| outbox.publish(channel.id, batch, losses))
+        let mut inner = lock(&self.inner);
+        match inner.pass(channel.id, batch) {
+            Some(offered) => offered,
+            None => self.receive(inner, channel, |outbox| outbox.publish(channel.id, batch, losses)),
+        }
     }
 
     /// The channel said more at once than could be carried.
     pub(crate) fn lapse(&self, channel: &Channel, telling: &Telling, losses: &mut Losses) -> Offered {
         let (lapsed, skipped) = (telling.lapsed, telling.skipped);
-        self.receive(channel, |outbox| {
+        self.receive(lock(&self.inner), channel, |outbox| {
             outbox.lapse(&channel.name, channel.id, lapsed, skipped, losses)
         })
     }
 
     /// Queues something and, if the connection's task has nothing to do, writes it to the socket right here: a system
     /// call, but no other thread needs to wake up. Only what the socket does not take is left to the task.
-    fn receive(&self, channel: &Channel, offer: impl FnOnce(&mut Outbox) -> Verdict) -> Offered {
-        let mut inner = lock(&self.inner);
+    fn receive(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        channel: &Channel,
+        offer: impl FnOnce(&mut Outbox) -> Verdict,
+    ) -> Offered {
         let mut written = Written::default();
         let behind = inner.outbox.bytes() > 0 || inner.rest.is_some();
         let verdict = offer(&mut inner.outbox);
@@ -328,6 +336,35 @@ impl Peer {
 }
 
 impl Inner {
+    /// Writes a batch as it is, past the queue, if that is the same as through it. `None` = it is not.
+    fn pass(&mut self, channel: ChannelId, batch: &Batch) -> Option<Offered> {
+        let (Task::Idle(_), Some(line)) = (&self.task, &self.line) else {
+            return None;
+        };
+        let taken = self.outbox.pass(channel, batch)?;
+        let frame = batch.frame();
+        // Whatever is wrong with the socket, its own task will meet it.
+        let out = line.try_write(&[IoSlice::new(frame)]).unwrap_or(0);
+        let waker = if out < frame.len() {
+            self.rest = Some(Rest {
+                payload: batch.bytes(),
+                written: out,
+            });
+            self.task.take_idle()
+        } else {
+            None
+        };
+        Some(Offered {
+            verdict: Verdict::Taken(taken),
+            behind: false,
+            waker,
+            written: Written {
+                frames: 1,
+                bytes: batch.len() as u64,
+            },
+        })
+    }
+
     /// Writes what waits, as far as the socket takes it; returns whom to wake if that was not all.
     fn deliver(&mut self, format: Format, written: &mut Written) -> Option<Waker> {
         let (Task::Idle(_), Some(line)) = (&self.task, &self.line) else {

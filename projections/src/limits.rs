@@ -49,6 +49,8 @@ pub const CATCH_UP_LAG_RECORDS: u64 = 16_384;
 pub const READ_BYTES: usize = 4 << 20;
 /// Bytes decoded and folded at a time: with their events they stay in a core's cache.
 pub const DECODE_BYTES: usize = 128 << 10;
+/// Records whose rows are fetched from memory together, before they are folded one by one: their rows fit a core's cache.
+pub const RECORDS_LOOKED_UP_AHEAD: usize = 128;
 /// Pieces of that size decoded ahead of the fold while catching up; the reader waits when it is that far ahead.
 pub const READ_AHEAD_PIECES_MAX: usize = 16;
 /// Differences that a check names; it stops looking after that many.

@@ -9,6 +9,7 @@ use domain::UserId;
 use domain::viewer::{Answer, Command};
 use serde::{Deserialize, Serialize};
 
+use crate::authors::is_of_the_house;
 use crate::config::TokenConfig;
 use crate::payments::Sandbox;
 use crate::platform::Platform;
@@ -41,6 +42,10 @@ struct Token {
 
 /// `GET /dev/token?user=ID` -> `{token}`.
 pub(super) async fn token(dev: Data<Dev>, query: Query<TokenQuery>) -> HttpResponse {
+    if is_of_the_house(&query.user) {
+        return HttpResponse::UnprocessableEntity()
+            .body("the house writes under this name: choose another user id\n");
+    }
     match tokens::sign(&dev.token, &query.user, TOKEN_TTL) {
         Ok(token) => HttpResponse::Ok().json(Token { token }),
         Err(error) => HttpResponse::InternalServerError().body(format!("{error:#}\n")),

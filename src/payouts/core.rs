@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::{Rejection, UserId, WithdrawalId};
 
+use super::over::Overs;
 use super::{Answer, Payout};
 
 /// Effects under way at once; others wait in the order in which they became due.
@@ -20,8 +21,14 @@ pub const OVER_MAX: usize = 1_024;
 pub const AGAIN_AFTER_MS_MIN: i64 = 200;
 /// Longest time between two tries, in ms.
 pub const AGAIN_AFTER_MS_MAX: i64 = 60_000;
-/// So long after a failure its provider is asked once more, in ms: who has paid after all is a contradiction.
+/// So long after a failure its provider is asked once more, in ms: who has paid after all is a contradiction. While it does
+/// not say, it is asked again, after twice as long each further time, up to [`LOOK_BACK_AFTER_MS_MAX`].
 pub const LOOK_BACK_AFTER_MS: i64 = 60_000;
+/// Longest time between two such questions, in ms.
+pub const LOOK_BACK_AFTER_MS_MAX: i64 = 64 * LOOK_BACK_AFTER_MS;
+/// Failures from before the start that are looked back at; older ones were, or are for the books of the provider to show.
+pub const LOOKED_BACK_AT_START_MAX: usize = 100;
+const _: () = assert!(LOOKED_BACK_AT_START_MAX < OVER_MAX);
 
 /// How a payout ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +111,13 @@ pub enum Input {
         /// Whether its provider may have it already.
         submitted: bool,
     },
+    /// A withdrawal failed before this worker began, as a view says: nobody may have looked back at it.
+    Failed {
+        /// Which.
+        id: WithdrawalId,
+        /// Why.
+        reason: String,
+    },
     /// What came of a note.
     Noted {
         /// Of which withdrawal.
@@ -156,21 +170,12 @@ struct Item {
     unknown: bool,
 }
 
-/// One that has ended.
-#[derive(Debug)]
-struct Over {
-    /// None: the streamer did not let it be submitted.
-    end: Option<End>,
-    look_back_at_ms: Option<i64>,
-}
-
 /// The worker's state.
 #[derive(Debug)]
 pub struct Core {
     patience_ms: i64,
     items: BTreeMap<WithdrawalId, Item>,
-    over: BTreeMap<WithdrawalId, Over>,
-    over_order: VecDeque<WithdrawalId>,
+    over: Overs,
     queue: VecDeque<WithdrawalId>,
     /// When to look at which; may name what has moved on since.
     due: BTreeSet<(i64, WithdrawalId)>,
@@ -185,8 +190,7 @@ impl Core {
         Self {
             patience_ms: patience_ms.max(1),
             items: BTreeMap::new(),
-            over: BTreeMap::new(),
-            over_order: VecDeque::new(),
+            over: Overs::default(),
             queue: VecDeque::new(),
             due: BTreeSet::new(),
             under_way: 0,
@@ -197,7 +201,7 @@ impl Core {
 
     /// Whether it looks after a withdrawal, or knows how it ended.
     pub fn knows(&self, id: &WithdrawalId) -> bool {
-        self.items.contains_key(id) || self.over.contains_key(id)
+        self.items.contains_key(id) || self.over.knows(id)
     }
 
     /// How many more it can look after.
@@ -229,6 +233,11 @@ impl Core {
                 payout,
                 submitted,
             } => self.found(user, payout, submitted, now_ms, &mut effects),
+            Input::Failed { id, reason } => {
+                if !self.knows(&id) {
+                    self.end(&id, Some(End::Failed { reason }), now_ms);
+                }
+            }
             Input::Noted { id, noted } => {
                 self.under_way -= 1;
                 self.noted(&id, noted, now_ms, &mut effects);
@@ -347,7 +356,7 @@ impl Core {
                 | Step::Noting(Next::NoteOver(known)),
             ) => known,
             Some(_) => return self.begin(id, Next::NoteOver(end), now_ms, effects),
-            None => match self.over.get(id).and_then(|over| over.end.as_ref()) {
+            None => match self.over.end(id) {
                 Some(known) => known,
                 None => return,
             },
@@ -369,6 +378,8 @@ impl Core {
         effects: &mut Vec<Effect>,
     ) {
         let Some(item) = self.items.get_mut(id) else {
+            let again = self.over.still_open(id, call, answer, now_ms);
+            self.due.extend(again.map(|at| (at, id.clone())));
             return;
         };
         let asked = match item.step {
@@ -401,27 +412,21 @@ impl Core {
     }
 
     /// Asks once more about a failure.
-    fn look_back(&mut self, at_ms: i64, id: &WithdrawalId, now_ms: i64, effects: &mut Vec<Effect>) {
-        let Some(over) = self
-            .over
-            .get_mut(id)
-            .filter(|over| over.look_back_at_ms == Some(at_ms))
-        else {
-            return;
-        };
-        if self.under_way >= UNDER_WAY_MAX {
-            let later = now_ms + AGAIN_AFTER_MS_MIN;
-            over.look_back_at_ms = Some(later);
-            self.due.insert((later, id.clone()));
+    fn look_back(&mut self, at: i64, id: &WithdrawalId, now_ms: i64, effects: &mut Vec<Effect>) {
+        if !self.over.is_due(id, at) {
             return;
         }
-        over.look_back_at_ms = None;
+        if self.under_way >= UNDER_WAY_MAX {
+            let until_ms = now_ms + AGAIN_AFTER_MS_MIN;
+            self.over.put_off(id, until_ms);
+            self.due.insert((until_ms, id.clone()));
+            return;
+        }
         self.under_way += 1;
         self.calls += 1;
-        effects.push(Effect::Ask {
-            call: self.calls,
-            id: id.clone(),
-        });
+        let call = self.calls;
+        self.over.asked(id, call);
+        effects.push(Effect::Ask { call, id: id.clone() });
     }
 
     /// Does what is next, or lets it wait for others to end.
@@ -476,18 +481,8 @@ impl Core {
 
     fn end(&mut self, id: &WithdrawalId, end: Option<End>, now_ms: i64) {
         self.items.remove(id);
-        let failed = matches!(end, Some(End::Failed { .. }));
-        let look_back_at_ms = failed.then_some(now_ms + LOOK_BACK_AFTER_MS);
-        if let Some(at) = look_back_at_ms {
-            self.due.insert((at, id.clone()));
-        }
-        if self.over_order.len() >= OVER_MAX
-            && let Some(first) = self.over_order.pop_front()
-        {
-            self.over.remove(&first);
-        }
-        self.over_order.push_back(id.clone());
-        self.over.insert(id.clone(), Over { end, look_back_at_ms });
+        let look_back = self.over.remember(id, end, now_ms);
+        self.due.extend(look_back.map(|at| (at, id.clone())));
     }
 
     /// Whoever has waited longest goes on, as far as there is room.

@@ -6,7 +6,8 @@ use domain::streamer::WithdrawalState;
 use domain::{Currency, Rejection, UserId, WithdrawalId};
 
 use super::core::{
-    Core, Effect, End, Input, LOOK_BACK_AFTER_MS, Note, Noted, OVER_MAX, TRACKED_MAX, UNDER_WAY_MAX,
+    Core, Effect, End, Input, LOOK_BACK_AFTER_MS, LOOK_BACK_AFTER_MS_MAX, Note, Noted, OVER_MAX, TRACKED_MAX,
+    UNDER_WAY_MAX,
 };
 use super::{Answer, Books, Payout};
 
@@ -339,6 +340,68 @@ fn a_contradiction_changes_nothing_and_is_counted() {
     assert_eq!(world.core.next_ms(), None, "it is asked once");
 }
 
+/// Lets as much time pass as is waited before somebody looks back; the call with which it is asked then.
+fn look_back(world: &mut World, after_ms: i64) -> u64 {
+    let at_ms = world.now_ms + after_ms;
+    assert!(world.core.tick(at_ms - 1).is_empty());
+    world.now_ms = at_ms;
+    match world.core.tick(at_ms)[..] {
+        [Effect::Ask { call, .. }] => call,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_look_back_that_learns_nothing_is_repeated_until_the_provider_says_how_it_ended() {
+    let unknown = || Answer::Unknown {
+        why: "silence".into(),
+    };
+    let mut world = World::with(&[("w", "sandbox:fail")]);
+    world.look();
+    world.settle();
+    let mut after_ms = LOOK_BACK_AFTER_MS;
+    for answer in [unknown(), Answer::Pending, unknown()] {
+        let call = look_back(&mut world, after_ms);
+        world.input(answered(call, answer));
+        after_ms *= 2;
+    }
+    for _ in 0..20 {
+        let call = look_back(&mut world, after_ms.min(LOOK_BACK_AFTER_MS_MAX));
+        world.input(answered(call, unknown()));
+        after_ms *= 2;
+    }
+    let call = look_back(&mut world, LOOK_BACK_AFTER_MS_MAX);
+    world.input(answered(call, paid()));
+    assert_eq!(world.core.contradictions(), 1);
+    assert_eq!(world.core.next_ms(), None, "now it is known");
+    assert_eq!(world.state("w"), WithdrawalState::Failed);
+    // What never arrived was not paid.
+    let mut world = World::with(&[("w", "sandbox:fail")]);
+    world.look();
+    world.settle();
+    let call = look_back(&mut world, LOOK_BACK_AFTER_MS);
+    world.input(answered(call, Answer::NotFound));
+    assert_eq!((world.core.contradictions(), world.core.next_ms()), (0, None));
+}
+
+#[test]
+fn who_paid_after_a_failure_is_found_out_across_a_restart() {
+    let mut world = World::with(&[("w", "sandbox:fail-then-paid")]);
+    world.look();
+    world.settle();
+    assert_eq!(world.state("w"), WithdrawalState::Failed);
+    world.crash();
+    let (id, reason) = ("w".parse().unwrap(), "no".into());
+    world.input(Input::Failed { id, reason });
+    assert!(world.todo.is_empty(), "it is asked for later");
+    let call = look_back(&mut world, LOOK_BACK_AFTER_MS);
+    let answer = world.books.status(&"w".parse().unwrap());
+    world.input(answered(call, answer));
+    assert_eq!(world.core.contradictions(), 1);
+    assert!(world.todo.is_empty());
+    assert_eq!(world.state("w"), WithdrawalState::Failed);
+}
+
 #[test]
 fn an_answer_that_contradicts_one_being_noted_is_counted_and_the_first_stands() {
     let (mut world, first) = submitted("sandbox:ok");
@@ -354,6 +417,18 @@ fn an_answer_that_contradicts_one_being_noted_is_counted_and_the_first_stands() 
     world.settle();
     assert_eq!(world.state("w"), WithdrawalState::Failed);
     assert_eq!(world.core.contradictions(), 1);
+}
+
+#[test]
+fn an_end_other_than_the_noted_one_is_refused_and_counted() {
+    let (mut world, call) = submitted("sandbox:ok");
+    world.states.insert("w".parse().unwrap(), WithdrawalState::Failed);
+    world.input(answered(call, paid()));
+    world.settle();
+    assert_eq!(world.state("w"), WithdrawalState::Failed);
+    assert_eq!(world.core.contradictions(), 1);
+    let later = world.core.tick(2 * LOOK_BACK_AFTER_MS_MAX);
+    assert!(later.is_empty(), "it is told to staff once");
 }
 
 #[test]

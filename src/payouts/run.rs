@@ -12,7 +12,7 @@ use domain::{UserId, WithdrawalId};
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
-use super::core::{Core, Effect, End, Input, Note, Noted, UNDER_WAY_MAX};
+use super::core::{Core, Effect, End, Input, LOOKED_BACK_AT_START_MAX, Note, Noted, UNDER_WAY_MAX};
 use super::{Answer, Payout, PayoutProvider};
 use crate::platform::Platform;
 
@@ -44,6 +44,7 @@ pub async fn run(platform: Arc<Platform>, provider: Arc<dyn PayoutProvider>, pat
         answers,
         elsewhere: 0,
     };
+    worker.look_back(&mut core, now_ms());
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -114,6 +115,36 @@ impl Worker {
             effects.extend(core.input(found, now_ms));
         }
         effects
+    }
+
+    /// What failed last, before the start: nobody knows whether its provider was asked once more about it.
+    fn look_back(&self, core: &mut Core, now_ms: i64) {
+        let failed = domain::streamer::WithdrawalState::Failed;
+        let found = self
+            .platform
+            .views()
+            .withdrawals_in(failed, None, LOOKED_BACK_AT_START_MAX);
+        let found = match found {
+            Ok(Ok(page)) => page.entries,
+            Ok(Err(_)) => Vec::new(),
+            Err(error) => {
+                tracing::error!(%error, "the view of withdrawals cannot be read: nobody looks back at what failed");
+                Vec::new()
+            }
+        };
+        let name = self.provider.name();
+        for filed in found {
+            let withdrawal = filed.withdrawal;
+            if withdrawal.provider.as_ref() == Some(&name) {
+                let failed = Input::Failed {
+                    id: withdrawal.withdrawal,
+                    reason: withdrawal.reason.unwrap_or_default(),
+                };
+                // It is asked for later: nothing is to be done yet.
+                let effects = core.input(failed, now_ms);
+                debug_assert!(effects.is_empty());
+            }
+        }
     }
 
     /// Does it, and sees to it that it is answered, whatever happens on the way.

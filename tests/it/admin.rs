@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::client::{House, PATIENCE, Socket};
+use crate::audit::append_by_hand;
+use crate::client::{House, PATIENCE, Socket, http};
 use crate::console::{Desk, PASSWORD, call, login, served};
 use crate::operations::{serve, token};
 use crate::support::{LIVEHOUSE, Server, livehouse};
@@ -83,6 +84,7 @@ async fn who_lacks_a_role_is_refused_and_nothing_happens() {
     let gift = json!({ "command_id": "c", "name": "X", "coins": 1, "tickets": 1 });
     for (desk, method, path, body) in [
         (&mo, "GET", "/withdrawals", Value::Null),
+        (&mo, "GET", "/payments/unmatched", Value::Null),
         (
             &mo,
             "POST",
@@ -107,6 +109,157 @@ async fn who_lacks_a_role_is_refused_and_nothing_happens() {
     let mut ann = Socket::connect(&server.address, &token("ann")).await;
     let wallet = ann.rpc("wallet.get", json!({})).await.expect("a wallet");
     assert_eq!(wallet["coins"], 0);
+}
+
+/// So many wrong passwords, each told no more than that it is wrong.
+async fn guess(address: &str, name: &str, times: u32) {
+    for n in 1..=times {
+        let (status, said) = login(address, name, &format!("wrong horse {n}")).await;
+        assert_eq!((status, &said["code"]), (401, &json!(101)), "{n}: {said}");
+    }
+}
+
+async fn assert_slowed(address: &str, name: &str, password: &str) {
+    let (status, said) = login(address, name, password).await;
+    assert_eq!((status, &said["code"]), (429, &json!(111)), "{name}: {said}");
+    let message = said["message"].as_str().expect("words");
+    assert!(message.contains("wait a minute"), "{message}");
+}
+
+#[tokio::test]
+async fn too_many_wrong_passwords_of_one_address_slow_it_down_and_log_nobody_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = served(dir.path(), None, 600);
+    // Nobody stands before this server: what connects from here is a client like any other.
+    command.env("LIVEHOUSE_GATEWAY_TRUSTED_PROXIES", "[]");
+    let server = Server::spawn(command.stderr(Stdio::null()));
+    let address = &server.address;
+    let kim = Desk::login(address, "kim", PASSWORD).await;
+    guess(address, "kim", 10).await;
+    guess(address, "nobody", 10).await;
+    for name in ["kim", "lee", "nobody"] {
+        assert_slowed(address, name, PASSWORD).await;
+    }
+    assert_eq!(kim.get("/me").await["name"], "kim");
+}
+
+#[tokio::test]
+async fn too_many_wrong_passwords_for_one_name_slow_it_down_wherever_they_come_from() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = Server::spawn(served(dir.path(), None, 600).stderr(Stdio::null()));
+    let address = &server.address;
+    guess(address, "kim", 30).await;
+    assert_slowed(address, "kim", "wrong horse 31").await;
+    assert_slowed(address, "kim", PASSWORD).await;
+    Desk::login(address, "lee", PASSWORD).await;
+    // All names that nobody has count as one.
+    guess(address, "nobody", 30).await;
+    assert_slowed(address, "somebody", PASSWORD).await;
+}
+
+#[tokio::test]
+async fn payments_that_fit_no_order_are_told_to_finance_with_the_reason_latest_first() {
+    let house = House::open();
+    let kim = Desk::of_demo(&house, "kim").await;
+    assert_eq!(kim.get("/payments/unmatched").await, json!({ "payments": [] }));
+    let mut ann = house.user("ann").await;
+    let mut orders = Vec::new();
+    for command_id in ["c1", "c2"] {
+        let data = json!({ "command_id": command_id, "pack": "coins-60" });
+        let created = ann.rpc("recharge.create", data).await.expect("an order");
+        let url = created["pay"]["url"].as_str().expect("an address");
+        let (status, said) = http("POST", &house.server.address, &format!("{url}&how=twice")).await;
+        assert_eq!(status, 200, "{said}");
+        let order = created["order"].as_str().expect("an id").to_owned();
+        set_aside(&kim, orders.len() + 1).await;
+        orders.push(order);
+    }
+    let all = kim.get("/payments/unmatched").await;
+    let payments = all["payments"].as_array().expect("a list");
+    for (payment, order) in payments.iter().zip(orders.iter().rev()) {
+        let told = ["provider", "order", "amount", "currency", "code"].map(|field| payment[field].clone());
+        assert_eq!(
+            told,
+            [
+                json!("sandbox"),
+                json!(order),
+                json!(600),
+                json!("CNY"),
+                json!(503)
+            ],
+            "{payment}"
+        );
+        // Which of the two came first is the network's choice.
+        let id = payment["payment"].as_str().expect("an id");
+        assert!(id.starts_with(order.as_str()), "{payment}");
+        assert!(payment["reason"].as_str().is_some_and(|why| !why.is_empty()));
+        assert!(payment["since"].as_i64().is_some_and(|since| since > 0));
+    }
+    let first = kim.get("/payments/unmatched?limit=1").await;
+    assert_eq!(first["payments"], json!([payments[0]]), "{first}");
+    let cursor = first["cursor"].as_str().expect("there is more");
+    let second = kim
+        .get(&format!("/payments/unmatched?limit=1&cursor={cursor}"))
+        .await;
+    assert_eq!(second, json!({ "payments": [payments[1]] }));
+    for path in ["?limit=0", "?limit=101", "?cursor=x"] {
+        let path = format!("/payments/unmatched{path}");
+        let (status, said) = kim.call("GET", &path, Value::Null).await;
+        assert_eq!((status, said["code"].is_u64()), (400, true), "{path}: {said}");
+    }
+}
+
+/// Waits until so many payments are set aside.
+async fn set_aside(desk: &Desk, count: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let listed = desk.get("/payments/unmatched").await;
+        if listed["payments"].as_array().map(Vec::len) == Some(count) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{listed}");
+    }
+}
+
+#[tokio::test]
+async fn all_of_staff_see_what_the_standing_audit_found_and_nobody_else_does() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let server = Server::spawn(&mut served(dir.path(), None, 600));
+    let (status, said) = call(&server.address, "GET", "/audit", None, Value::Null).await;
+    assert_eq!((status, &said["code"]), (401, &json!(101)), "{said}");
+    let kim = Desk::login(&server.address, "kim", PASSWORD).await;
+    kim.give_tickets("star", 10).await;
+    for name in ["kim", "mo"] {
+        let desk = Desk::login(&server.address, name, PASSWORD).await;
+        let found = desk.get("/audit").await;
+        assert_eq!((&found["ok"], &found["records"]), (&json!(true), &json!(0)));
+        assert!(
+            found["position"].is_u64() && found.get("broken").is_none(),
+            "{found}"
+        );
+    }
+    assert!(server.stop().success());
+
+    let broken_at = append_by_hand(dir.path(), 1_000_000);
+    append_by_hand(dir.path(), 7);
+    let server = Server::spawn(served(dir.path(), None, 600).stderr(Stdio::null()));
+    let mo = Desk::login(&server.address, "mo", PASSWORD).await;
+    let found = mo.get("/audit").await;
+    assert_eq!((&found["ok"], &found["records"]), (&json!(false), &json!(2)));
+    let position = found["position"].as_u64();
+    assert!(position.is_some_and(|upto| upto > broken_at), "{found}");
+    let broken = &found["broken"];
+    assert_eq!(
+        (&broken["position"], &broken["invariant"]),
+        (&json!(broken_at), &json!(9)),
+        "{found}"
+    );
+    for words in ["words", "what"] {
+        assert!(
+            broken[words].as_str().is_some_and(|text| !text.is_empty()),
+            "{found}"
+        );
+    }
 }
 
 #[tokio::test]

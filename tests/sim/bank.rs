@@ -1,7 +1,7 @@
-//! The payout provider as a plain list: it pays each id at most once whatever is asked, and often does not say so. It
-//! outlives the process, and decides by a random source of its own.
+//! The payout provider as a plain list: it pays each id at most once whatever is asked, and often does not say so. Of some
+//! ids it says one thing and then, once, the opposite. It outlives the process, and decides by random sources of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fastrand::Rng;
 
@@ -27,9 +27,22 @@ pub enum Word {
     TimedOut,
 }
 
+/// One in so many ids is such that the bank thinks again of it, in a seed where it does.
+const FICKLE_ONE_OF: u8 = 2;
+
 /// See the module.
 pub struct Bank {
     random: Rng,
+    /// For what it thinks again of: the other ids must not notice.
+    fickle_random: Rng,
+    /// Whether it thinks again of anything.
+    fickle: bool,
+    /// Ids of which it will say the opposite of what it said.
+    wavering: BTreeSet<String>,
+    /// Ids of which it has.
+    pub turned: BTreeSet<String>,
+    /// Ids of which somebody noticed.
+    pub contradicted: BTreeSet<String>,
     transfers: BTreeMap<String, (Transfer, u64)>,
     /// How often money went out, by id.
     pub paid: BTreeMap<String, u32>,
@@ -42,6 +55,11 @@ impl Bank {
     pub fn new(seed: u64) -> Self {
         Self {
             random: Rng::with_seed(seed ^ 0xba_4b),
+            fickle_random: Rng::with_seed(seed ^ 0xf1_c4),
+            fickle: seed.is_multiple_of(2),
+            wavering: BTreeSet::new(),
+            turned: BTreeSet::new(),
+            contradicted: BTreeSet::new(),
             transfers: BTreeMap::new(),
             paid: BTreeMap::new(),
             silent: true,
@@ -61,6 +79,9 @@ impl Bank {
                 _ => self.out(id),
             };
             self.transfers.insert(id.to_owned(), (outcome, amount));
+            if self.fickle && self.fickle_random.u8(0..FICKLE_ONE_OF) == 0 {
+                self.wavering.insert(id.to_owned());
+            }
         }
         let known = &self.transfers[id];
         assert_eq!(known.1, amount, "another amount under the id {id}");
@@ -92,7 +113,25 @@ impl Bank {
         if self.silent && self.random.u8(0..4) == 0 {
             return Word::TimedOut;
         }
-        Word::Says(self.transfers[id].0.clone())
+        let said = self.transfers[id].0.clone();
+        if said != Transfer::Pending && self.wavering.remove(id) {
+            self.think_again(id);
+        }
+        Word::Says(said)
+    }
+
+    /// What it refused it pays after all, and what it paid it takes back; it has said what it thought before.
+    fn think_again(&mut self, id: &str) {
+        let outcome = if self.has_paid(id) {
+            self.paid.remove(id);
+            Transfer::Refused
+        } else {
+            self.out(id)
+        };
+        if let Some((transfer, _)) = self.transfers.get_mut(id) {
+            *transfer = outcome;
+        }
+        self.turned.insert(id.to_owned());
     }
 
     fn out(&mut self, id: &str) -> Transfer {

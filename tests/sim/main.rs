@@ -10,6 +10,7 @@ mod bank;
 mod cashier;
 mod checks;
 mod evenings;
+mod explained;
 mod hall;
 mod ledger;
 mod life;

@@ -760,6 +760,7 @@ fn state_reached(event: &Event) -> Option<&'static str> {
         Event::WithdrawalApproved(e) if e.approvals < e.approvals_needed => {
             "withdrawals approved by one of two"
         }
+        Event::WithdrawalApproved(e) if e.approvals_needed > 1 => "withdrawals approved by two",
         Event::WithdrawalApproved(_) => "withdrawals approved",
         Event::WithdrawalSubmitted(_) => "withdrawals submitted",
         Event::WithdrawalPaid(_) => "withdrawals paid",

@@ -174,6 +174,18 @@ impl Oracle {
             .collect()
     }
 
+    /// Commands that were sent and have ids, each with the first record of its id in its stream.
+    pub fn on_record(&self) -> Vec<(&Command, Option<&Seen>)> {
+        let firsts = self.firsts(&self.kept);
+        let sent = self.sent().into_iter().map(|number| &self.commands[number]);
+        sent.filter(|command| command.body.family() != Family::Payment)
+            .map(|command| {
+                let at = firsts.get(&(command.stream(), command.journal_id()));
+                (command, at.map(|at| &self.kept[*at]))
+            })
+            .collect()
+    }
+
     /// How many records must be there.
     pub fn must_hold(&self) -> u64 {
         self.told_upto.max(self.kept.len() as u64)

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use domain::Rejection;
+use domain::streamer::WithdrawalState;
 
 /// Every recovery and every oddity that a long run has to meet.
 pub const BRANCHES: &[&str] = &[
+    "accepted commands explained",
     "answers repeated to a resent command",
     "answers that needed no record",
     "batches written again on open",
@@ -21,6 +23,7 @@ pub const BRANCHES: &[&str] = &[
     "combos repeated",
     "combos running",
     "commands handed back until the first of their id was durable",
+    "commands without a record that nothing explains",
     "crashes while opening",
     "debts forgiven",
     "directory entries lost",
@@ -28,6 +31,7 @@ pub const BRANCHES: &[&str] = &[
     "faults of the disk",
     "full disks",
     "gifts delisted",
+    "gifts explained to their credit",
     "gifts listed",
     "gifts that had to ask for the room's session",
     "idle actors stopped",
@@ -45,13 +49,18 @@ pub const BRANCHES: &[&str] = &[
     "payments refunded",
     "payments unmatched",
     "payouts of which nobody knew what became",
+    "payouts that failed after they were paid",
     "payouts that never arrived",
     "payouts that were answered",
+    "payouts that were answered after their end",
+    "payouts that were answered twice alike",
     "payouts that were decided later",
+    "payouts that were paid after they failed",
     "recharges that paid debt",
     "recharges that wait for room on the account",
     "records kept though never acknowledged",
     "refunds that left a debt",
+    "refused commands explained",
     "replays from a snapshot",
     "replays that waited for queued appends",
     "replies lost",
@@ -67,7 +76,9 @@ pub const BRANCHES: &[&str] = &[
     "views that lost all",
     "views that lost their last commits",
     "withdrawals approved by one of two",
+    "withdrawals approved by two",
     "withdrawals approved",
+    "withdrawals explained to their end",
     "withdrawals failed",
     "withdrawals paid",
     "withdrawals rejected",
@@ -144,8 +155,14 @@ impl Tally {
         let branches = BRANCHES.iter().filter(|branch| self.count(branch) == 0);
         let refusals = Rejection::ALL.iter().filter(|r| !ELSEWHERE.contains(r));
         let refusals = refusals.filter(|r| !self.refusals.contains_key(&r.code()));
+        // A state that is new to the domain is asked for without being in the list above.
+        let states = WithdrawalState::ALL.map(|state| format!("withdrawals {}", state.word()));
+        let states = states
+            .into_iter()
+            .filter(|state| self.count(state) == 0 && !BRANCHES.contains(&state.as_str()));
         branches
             .map(|branch| (*branch).to_owned())
+            .chain(states)
             .chain(refusals.map(|r| format!("the refusal {}", r.word())))
             .collect()
     }

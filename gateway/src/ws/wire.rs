@@ -73,6 +73,9 @@ impl TcpLine {
         thread_local! {
             static JOINED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
         }
+        if let [whole] = bytes {
+            return self.0.try_write(whole);
+        }
         if bytes.iter().map(|piece| piece.len()).sum::<usize>() > WRITE_JOINED_BYTES_MAX {
             return self.0.try_write_vectored(bytes);
         }
@@ -85,8 +88,18 @@ impl TcpLine {
 }
 
 impl Line for TcpLine {
+    /// A whole frame goes past tokio's notes about the socket, which are memory of their own and cold: they are kept by
+    /// the socket's task, which tries again what is not taken here before it waits.
     fn try_write(&self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.send(bytes)
+        match bytes {
+            #[cfg(target_os = "linux")]
+            [whole] => {
+                use rustix::net::{SendFlags, send};
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                Ok(send(self.0.as_ref(), whole, flags)?)
+            }
+            _ => self.send(bytes),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use compact_str::CompactString;
 use domain::event::EventType;
 use domain::{Event, StreamKind};
 use journal::{JournalId, Reader, RecordRef};
@@ -14,7 +15,7 @@ use super::source::Checked;
 use crate::Result;
 use crate::fact::{Fact, Place, place};
 use crate::ledger::{Break, Breaks, Invariant, Ledger, StoredLedger, concerns};
-use crate::names::{NOBODY, Names, Number};
+use crate::names::{Names, Number};
 
 /// Is told every record of a journal in order, and says what is broken.
 #[derive(Default)]
@@ -45,9 +46,34 @@ impl Auditor {
         }
     }
 
-    /// Takes a record and what it says; `print` stands for its command, see [`super::commands`].
-    pub(crate) fn take(&mut self, record: &RecordRef<'_>, event: &Event, print: u64) {
-        let who = self.in_order(record);
+    /// Takes ids that were given the next numbers.
+    pub(crate) fn learn(&mut self, ids: &[CompactString]) {
+        for id in ids {
+            self.names.intern(id);
+        }
+    }
+
+    /// Touches what the fold of records with these numbers will need, see [`Ledger::look_ahead`].
+    pub(crate) fn look_ahead(&self, numbers: &[(Number, Number)]) {
+        let of_viewers = &self.versions[StreamKind::Viewer as usize - 1];
+        let touched = numbers.iter().fold(0, |touched, &(who, _)| {
+            touched ^ of_viewers.get(who as usize).copied().unwrap_or_default()
+        });
+        std::hint::black_box(touched);
+        self.ledger
+            .look_ahead(numbers.iter().flat_map(|&(who, whom)| [who, whom]));
+    }
+
+    /// Takes a record and what it says; `print` stands for its command, see [`super::commands`]. The numbers are those of its
+    /// stream's key, and of the gift's streamer or the order's user.
+    pub(crate) fn take(
+        &mut self,
+        record: &RecordRef<'_>,
+        event: &Event,
+        print: u64,
+        (who, whom): (Number, Number),
+    ) {
+        self.in_order(record, who);
         let at = place(record.position);
         if print > 0 {
             self.command(record, print);
@@ -60,7 +86,7 @@ impl Auditor {
         self.correction(record, event, at);
         if let Some(looked) = self
             .provider
-            .take(who, record.position.sequence, event, &mut self.names)
+            .take((who, whom), record.position.sequence, event, &self.names)
         {
             let wrong = looked.err();
             self.breaks
@@ -68,12 +94,8 @@ impl Auditor {
                     wrong.unwrap_or_default()
                 });
         }
-        let mut whom = NOBODY;
         match event {
-            Event::GiftSent(gift) => {
-                whom = self.names.intern(gift.room.as_str());
-                self.lanes.gift(whom, record.position.sequence, gift.tickets);
-            }
+            Event::GiftSent(gift) => self.lanes.gift(whom, record.position.sequence, gift.tickets),
             Event::TicketsCredited(credit) => {
                 let wrong = self.lanes.credit(who, credit);
                 self.breaks
@@ -94,14 +116,14 @@ impl Auditor {
     }
 
     /// Takes a record that nobody can read: what it says cannot be compared with anything.
-    pub(crate) fn undecodable(&mut self, record: &RecordRef<'_>, what: &str) {
-        self.in_order(record);
+    pub(crate) fn undecodable(&mut self, record: &RecordRef<'_>, who: Number, what: &str) {
+        self.in_order(record, who);
         self.breaks
             .note(Invariant::StatedIsPosted, place(record.position), what.to_owned());
     }
 
-    /// Position, time and version follow the last ones. Gives the number of the stream's key.
-    fn in_order(&mut self, record: &RecordRef<'_>) -> Number {
+    /// Position, time and version follow the last ones. `who` is the number of the stream's key.
+    fn in_order(&mut self, record: &RecordRef<'_>, who: Number) {
         let (position, at) = (record.position, place(record.position));
         if self
             .stored
@@ -110,7 +132,6 @@ impl Auditor {
         {
             self.compare();
         }
-        let who = self.names.intern(record.key);
         let versions = &mut self.versions[record.kind as usize - 1];
         if who as usize >= versions.len() {
             versions.resize(who as usize + 1, 0);
@@ -133,7 +154,6 @@ impl Auditor {
         versions[who as usize] = u32::try_from(record.version).unwrap_or(u32::MAX);
         self.records = position.sequence;
         self.at_ms = record.recorded_at_ms.max(at_ms);
-        who
     }
 
     fn command(&mut self, record: &RecordRef<'_>, print: u64) {

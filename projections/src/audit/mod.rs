@@ -1,7 +1,7 @@
 //! The audit: one pass over every record of a journal that checks all thirteen promises of the ledger, and says what every
 //! account stands at. It holds no power to append, and reads no view except to compare it with what it found.
 //!
-//! One thread reads and decodes ahead, the caller folds in order; a source that checks the bytes does so on a thread of its own.
+//! One thread reads, decodes and looks up numbers ahead, the caller folds in order; a source that checks the bytes does so on a thread of its own.
 
 mod auditor;
 mod commands;
@@ -16,6 +16,7 @@ mod tests;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Instant;
 
+use compact_str::CompactString;
 use domain::Event;
 use journal::{Position, Reader, RecordBatch, codec};
 
@@ -24,7 +25,8 @@ pub use report::{Compared, InFlight, Owed, Report, Verdict};
 pub use source::{Checked, FromFiles, FromReader, Source};
 
 use crate::ledger::{Break, Invariant, StoredLedger};
-use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX};
+use crate::limits::{DECODE_BYTES, READ_AHEAD_PIECES_MAX, RECORDS_LOOKED_UP_AHEAD};
+use crate::names::{NOBODY, Names, Number};
 use crate::rebuild::{Rebuild, Stopper};
 use crate::{Error, Result};
 
@@ -92,6 +94,10 @@ struct Piece {
     events: Vec<std::result::Result<Event, String>>,
     /// What stands for stream and command; 0 without a command.
     prints: Vec<u64>,
+    /// The numbers of the stream's key, and of the gift's streamer or the order's user.
+    numbers: Vec<(Number, Number)>,
+    /// Ids that were given a number on the way.
+    learned: Vec<CompactString>,
 }
 
 impl Piece {
@@ -100,23 +106,42 @@ impl Piece {
             records: RecordBatch::empty(Position::start(0)),
             events: Vec::new(),
             prints: Vec::new(),
+            numbers: Vec::new(),
+            learned: Vec::new(),
         }
     }
 
-    fn read(&mut self, records: RecordBatch) {
+    fn read(&mut self, records: RecordBatch, names: &mut Names) {
+        let known = names.len();
+        // By itself, so that the processor looks up many keys at a time.
         for record in &records {
-            self.events
-                .push(codec::decode(&record).map_err(|e| e.to_string()));
+            self.numbers.push((names.intern(record.key), NOBODY));
             self.prints.push(commands::print(&record));
         }
+        for (record, (_, whom)) in records.iter().zip(&mut self.numbers) {
+            let event = codec::decode(&record).map_err(|e| e.to_string());
+            match &event {
+                Ok(Event::GiftSent(gift)) => *whom = names.intern(gift.room.as_str()),
+                Ok(Event::OrderCreated(order)) => *whom = names.intern(order.user.as_str()),
+                _ => {}
+            }
+            self.events.push(event);
+        }
+        self.learned.extend_from_slice(names.since(known));
         self.records = records;
     }
 
     fn fold(&self, auditor: &mut Auditor) {
-        for ((record, event), &print) in self.records.iter().zip(&self.events).zip(&self.prints) {
+        auditor.learn(&self.learned);
+        let mut numbers = self.numbers.chunks(RECORDS_LOOKED_UP_AHEAD);
+        let facts = self.events.iter().zip(&self.prints).zip(&self.numbers);
+        for (at, (record, ((event, &print), &numbered))) in self.records.iter().zip(facts).enumerate() {
+            if at % RECORDS_LOOKED_UP_AHEAD == 0 {
+                auditor.look_ahead(numbers.next().unwrap_or_default());
+            }
             match event {
-                Ok(event) => auditor.take(&record, event, print),
-                Err(what) => auditor.undecodable(&record, what),
+                Ok(event) => auditor.take(&record, event, print, numbered),
+                Err(what) => auditor.undecodable(&record, numbered.0, what),
             }
         }
     }
@@ -124,6 +149,8 @@ impl Piece {
     fn clear(&mut self) {
         self.events.clear();
         self.prints.clear();
+        self.numbers.clear();
+        self.learned.clear();
     }
 }
 
@@ -134,6 +161,7 @@ fn read_ahead(
     unused: &Receiver<Piece>,
 ) -> journal::Result<Option<Break>> {
     let mut last = 0;
+    let mut names = Names::default();
     loop {
         let mut rest = match source.next() {
             Ok(Some(batch)) => batch,
@@ -152,7 +180,7 @@ fn read_ahead(
             let records = rest.up_to(DECODE_BYTES);
             rest = rest.after(records.last().sequence);
             let mut piece = unused.try_recv().unwrap_or_else(|_| Piece::empty());
-            piece.read(records);
+            piece.read(records, &mut names);
             if send.send(piece).is_err() {
                 // The fold has ended early.
                 return Ok(None);

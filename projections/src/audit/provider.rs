@@ -43,12 +43,19 @@ pub(crate) struct Provider {
 pub(crate) type Looked = Option<Result<(), String>>;
 
 impl Provider {
-    /// Takes an event of the stream whose key has this number, at this sequence.
-    pub(crate) fn take(&mut self, key: Number, sequence: u64, event: &Event, names: &mut Names) -> Looked {
+    /// Takes an event of the stream whose key has this number, at this sequence; the second number is the user's of an order
+    /// that is made.
+    pub(crate) fn take(
+        &mut self,
+        (key, user): (Number, Number),
+        sequence: u64,
+        event: &Event,
+        names: &Names,
+    ) -> Looked {
         let looked = match event {
             Event::OrderCreated(e) => {
                 let order = Order {
-                    user: names.intern(e.user.as_str()),
+                    user,
                     coins: e.coins,
                     price: e.price,
                     currency: e.currency.clone(),

@@ -359,7 +359,7 @@ fn fed(records: &[(u64, u64, i64)]) -> Option<(u8, u64)> {
             payload: &payload,
         };
         let true_event = Event::from(adjusted(1, n, "welcome"));
-        auditor.take(&record, &true_event, 0);
+        auditor.take(&record, &true_event, 0, (0, NOBODY));
     }
     let report = auditor.finish(journal::JournalId(1), 1.0);
     report

@@ -8,6 +8,7 @@ use crate::names::{NOBODY, Number};
 
 /// The accounts of one user; one line of a processor's cache. Signed, so that a broken history shows what it came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(align(64))]
 pub(crate) struct Slot {
     pub(crate) coins: i64,
     pub(crate) tickets: i64,

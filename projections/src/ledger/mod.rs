@@ -111,6 +111,16 @@ impl Ledger {
         self.breaks.kept.records
     }
 
+    /// Reads something of the rows of these users: the processor then fetches many of them at a time from memory, where the
+    /// fold itself would wait for each. By profile those waits were a tenth of an audit.
+    pub(crate) fn look_ahead(&self, users: impl Iterator<Item = Number>) {
+        let row = |user: Number| self.accounts.slots.get(user as usize);
+        let touched = users.fold(0, |touched, user| {
+            touched ^ row(user).map_or(0, |slot| slot.changed)
+        });
+        std::hint::black_box(touched);
+    }
+
     /// Whose balance changed since the last flush.
     pub(crate) fn changed(&self) -> &[Number] {
         &self.accounts.told

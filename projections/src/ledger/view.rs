@@ -8,6 +8,7 @@ use super::{Ledger, Sums};
 use crate::Result;
 use crate::fact::{Fact, Projection, damaged};
 use crate::ledger::accounts::{House, ProviderIn, Slot};
+use crate::limits::RECORDS_LOOKED_UP_AHEAD;
 use crate::names::{Names, Number};
 use crate::store::{Put, Stored};
 
@@ -31,6 +32,15 @@ impl Projection for Ledger {
 
     fn apply(&mut self, fact: &Fact<'_>) {
         self.take(fact);
+    }
+
+    fn apply_all(&mut self, facts: &[Fact<'_>]) {
+        for facts in facts.chunks(RECORDS_LOOKED_UP_AHEAD) {
+            self.look_ahead(facts.iter().flat_map(|fact| [fact.who, fact.whom]));
+            for fact in facts {
+                self.take(fact);
+            }
+        }
     }
 
     fn load(&mut self, key: &[u8], value: &[u8]) -> Result<()> {

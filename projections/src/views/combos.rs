@@ -3,7 +3,8 @@
 //! A combo is taken out when it ends. One whose end is told late (its sender's actor went away with the process) or was
 //! told before its last gift goes with time, as soon as another begins; whoever reads looks at the time too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use domain::event::{ComboStep, GiftSent};
 use domain::{ComboId, Event, GiftId};
@@ -33,9 +34,18 @@ pub(crate) struct Combo {
 #[derive(Debug, Default)]
 pub struct RunningCombos {
     /// Only rooms with any.
-    rooms: HashMap<Number, BTreeMap<Key, Combo>, foldhash::fast::RandomState>,
+    rooms: HashMap<Number, Room, foldhash::fast::RandomState>,
     /// May name a combo twice, or one that is gone.
     unstored: Vec<(Number, Key)>,
+}
+
+/// The combos of one room, and which is the oldest.
+#[derive(Debug, Default)]
+struct Room {
+    combos: BTreeMap<Key, Combo>,
+    /// Each combo at a time at or before its last gift: the time is looked up only when the combo comes to the top. May
+    /// name combos that are gone.
+    oldest: BinaryHeap<Reverse<(i64, Key)>>,
 }
 
 impl RunningCombos {
@@ -44,58 +54,73 @@ impl RunningCombos {
 
     /// The combos of a room whose last gift came after a moment (unix ms).
     pub(crate) fn since(&self, room: Number, ms: i64) -> impl Iterator<Item = (&Key, &Combo)> {
-        let combos = self.rooms.get(&room).into_iter().flatten();
+        let combos = self.rooms.get(&room).into_iter().flat_map(|room| &room.combos);
         combos.filter(move |(_, combo)| combo.at_ms > ms)
     }
 
     fn step(&mut self, room: Number, sender: Number, sent: &GiftSent, step: &ComboStep, at_ms: i64) {
-        let combos = self.rooms.entry(room).or_default();
+        let running = self.rooms.entry(room).or_default();
         let key = (sender, step.id.clone());
-        if let Some(combo) = combos.get_mut(&key) {
+        if let Some(combo) = running.combos.get_mut(&key) {
             (combo.total, combo.at_ms) = (step.total, at_ms);
             if !std::mem::replace(&mut combo.unstored, true) {
                 self.unstored.push((room, key));
             }
             return;
         }
-        make_room(combos, at_ms, |gone| self.unstored.push((room, gone)));
+        running.make_room(at_ms, |gone| self.unstored.push((room, gone)));
         let (gift, total) = (sent.gift.clone(), step.total);
-        combos.insert(
-            key.clone(),
-            Combo {
-                gift,
-                total,
-                at_ms,
-                unstored: true,
-            },
-        );
+        let combo = Combo {
+            gift,
+            total,
+            at_ms,
+            unstored: true,
+        };
+        running.add(key.clone(), combo);
         self.unstored.push((room, key));
     }
 
     fn end(&mut self, room: Number, sender: Number, combo: &ComboId) {
-        let Some(combos) = self.rooms.get_mut(&room) else {
+        let Some(running) = self.rooms.get_mut(&room) else {
             return;
         };
         let key = (sender, combo.clone());
-        if combos.remove(&key).is_some() {
+        if running.combos.remove(&key).is_some() {
             self.unstored.push((room, key));
         }
-        if combos.is_empty() {
+        if running.combos.is_empty() {
             self.rooms.remove(&room);
         }
     }
 }
 
-/// Takes out what is too old, and the oldest where there are too many.
-fn make_room(combos: &mut BTreeMap<Key, Combo>, at_ms: i64, mut gone: impl FnMut(Key)) {
-    let old = |combo: &Combo| combo.at_ms + RUNNING_COMBO_KEPT_MS <= at_ms;
-    for (key, _) in combos.extract_if(.., |_, combo| old(combo)) {
-        gone(key);
+impl Room {
+    fn add(&mut self, key: Key, combo: Combo) {
+        if self.oldest.len() >= 2 * RUNNING_COMBOS_MAX {
+            // Most of it is gone: combos ended before they came to the top.
+            let times = self.combos.iter().map(|(key, combo)| (combo.at_ms, key.clone()));
+            self.oldest = times.map(Reverse).collect();
+        }
+        self.oldest.push(Reverse((combo.at_ms, key.clone())));
+        self.combos.insert(key, combo);
     }
-    if combos.len() >= RUNNING_COMBOS_MAX {
-        let oldest = combos.iter().min_by_key(|(_, combo)| combo.at_ms);
-        if let Some(key) = oldest.map(|(key, _)| key.clone()) {
-            combos.remove(&key);
+
+    /// Takes out what is too old, and the oldest where there are too many.
+    fn make_room(&mut self, at_ms: i64, mut gone: impl FnMut(Key)) {
+        while let Some(Reverse((noted_ms, key))) = self.oldest.pop() {
+            let Some(combo) = self.combos.get(&key) else {
+                continue;
+            };
+            if combo.at_ms > noted_ms {
+                self.oldest.push(Reverse((combo.at_ms, key)));
+                continue;
+            }
+            let old = combo.at_ms + RUNNING_COMBO_KEPT_MS <= at_ms;
+            if !old && self.combos.len() < RUNNING_COMBOS_MAX {
+                self.oldest.push(Reverse((noted_ms, key)));
+                return;
+            }
+            self.combos.remove(&key);
             gone(key);
         }
     }
@@ -126,7 +151,7 @@ impl Projection for RunningCombos {
         let bad = || damaged(Self::NAME, "an entry cannot be read");
         let (room, key) = read_key(key).ok_or_else(bad)?;
         let combo = postcard::from_bytes(value).map_err(|_| bad())?;
-        self.rooms.entry(room).or_default().insert(key, combo);
+        self.rooms.entry(room).or_default().add(key, combo);
         Ok(())
     }
 
@@ -135,7 +160,11 @@ impl Projection for RunningCombos {
         self.unstored.dedup();
         for (room, key) in self.unstored.drain(..) {
             let stored = write_key(room, &key);
-            let Some(combo) = self.rooms.get_mut(&room).and_then(|combos| combos.get_mut(&key)) else {
+            let Some(combo) = self
+                .rooms
+                .get_mut(&room)
+                .and_then(|running| running.combos.get_mut(&key))
+            else {
                 out.remove(&stored);
                 continue;
             };
@@ -226,6 +255,42 @@ mod tests {
             "what is too old goes when another begins"
         );
         assert_eq!(view.since(0, 1_000 + RUNNING_COMBO_KEPT_MS).count(), 0);
+    }
+
+    fn end(view: &mut RunningCombos, sender: Number, id: &str) {
+        view.end(0, sender, &id.parse().unwrap());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_same_combos_run_as_if_all_were_looked_at_each_time(
+            steps in proptest::collection::vec((0..400_u32, 0..4_u8, 0..900_i64), 600..1_500),
+        ) {
+            let mut view = RunningCombos::default();
+            let mut plain: BTreeMap<Number, i64> = BTreeMap::new();
+            let mut now = 0;
+            for (sender, deed, pause_ms) in steps {
+                now += pause_ms / 4;
+                if deed == 0 {
+                    end(&mut view, sender, "c");
+                    plain.remove(&sender);
+                    continue;
+                }
+                give(&mut view, sender, "c", now);
+                if !plain.contains_key(&sender) {
+                    plain.retain(|_, at_ms| *at_ms + RUNNING_COMBO_KEPT_MS > now);
+                    if plain.len() >= RUNNING_COMBOS_MAX {
+                        let oldest = plain.iter().min_by_key(|(_, at_ms)| **at_ms).map(|(key, _)| *key);
+                        plain.remove(&oldest.unwrap());
+                    }
+                }
+                plain.insert(sender, now);
+                let running = view.since(0, i64::MIN).map(|((sender, _), combo)| (*sender, combo.at_ms));
+                proptest::prop_assert!(running.eq(plain.iter().map(|(sender, at_ms)| (*sender, *at_ms))));
+            }
+            let room = &view.rooms[&0];
+            proptest::prop_assert!(room.oldest.len() <= 2 * RUNNING_COMBOS_MAX);
+        }
     }
 
     #[test]
