@@ -53,6 +53,7 @@ const FIGURES: &[Figure] = &[
         "audit of the ledger over 10 M mixed events",
         ">= 2,000,000 events/s",
     ),
+    figure("audit", "explain of one command among 10 M events", "<= 100 ms"),
     figure(
         "boards",
         "board of 1 M members: update + rank, all periods",

@@ -323,7 +323,7 @@ fn run(steps: Vec<Step>, zone: Zone, begin_ms: i64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn boards_equal_sums_and_sorts_whatever_happens(
         steps in proptest::collection::vec(step(), 1..90),
@@ -333,6 +333,66 @@ proptest! {
     ) {
         run(steps, Zone::named(zone).unwrap(), begin_ms);
     }
+}
+
+#[test]
+fn who_gave_when_a_long_session_began_stands_on_its_board_after_months_and_restarts() {
+    let give = |sender| Step::Give {
+        sender,
+        room: 0,
+        coins: 3,
+        tickets: 1,
+        late: false,
+    };
+    let month = Step::Wait(33 * DAY_MS);
+    let steps = vec![
+        Step::Start(0),
+        give(0),
+        give(1),
+        Step::Turn,
+        month.clone(),
+        give(2),
+        Step::Turn,
+        month.clone(),
+        Step::Chat,
+        month,
+        give(1),
+        Step::Restart,
+        give(0),
+        Step::Look,
+        Step::Stop(0),
+        give(1),
+        Step::Look,
+    ];
+    run(steps, Zone::shanghai(), MORNING_MS);
+}
+
+#[test]
+fn a_session_number_that_is_begun_twice_is_closed_where_it_ended_last() {
+    let (journal, directory) = (MemoryJournal::new(), tempfile::tempdir().unwrap());
+    journal.set_now_ms(MORNING_MS);
+    for coins in [5, 7] {
+        append(&journal, streamer("bob"), started(1, "hi"));
+        append(&journal, viewer("ann"), gift("bob", 1, coins, 1, 0));
+        append(&journal, streamer("bob"), stopped(1));
+    }
+    let store = projections::FjallStore::open(&directory.path().join("views")).unwrap();
+    let store: Arc<dyn ViewStore> = Arc::new(store);
+    rebuild(
+        &journal,
+        &store,
+        &[],
+        Options::default(),
+        &Stopper::default(),
+        |_| {},
+    )
+    .unwrap();
+    let runner = folded(journal.clone(), &store);
+    let phase = runner
+        .handle()
+        .read()
+        .board_phase(&Board::Room(room("bob")), Period::session(1));
+    assert_eq!(phase.unwrap(), Phase::Closed(6));
 }
 
 #[test]
