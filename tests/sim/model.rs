@@ -25,7 +25,8 @@ const COUNT_HIGHEST: u32 = 9_999;
 const FOLLOWS_HIGHEST: usize = 5_000;
 const BLOCKS_HIGHEST: usize = 1_000;
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-const SHANGHAI_MS: i64 = 8 * 60 * 60 * 1_000;
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+const SHANGHAI_MS: i64 = 8 * HOUR_MS;
 
 /// One record of the journal, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,7 +123,7 @@ pub struct Model {
     /// The gifts on offer.
     pub offers: Offers,
     /// Boards: day, board, who.
-    pub boards: BTreeMap<(i64, String), BTreeMap<String, Score>>,
+    pub boards: BTreeMap<(&'static str, i64, String), BTreeMap<String, Score>>,
     /// Places of what was shown in each room.
     pub feeds: BTreeMap<String, Vec<u64>>,
     /// Sums: granted, taken, spent, earned, credited.
@@ -182,9 +183,36 @@ fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("the script writes well-formed ids")
 }
 
-/// The day of a moment, counted from 1970, in Shanghai.
-pub fn day(at_ms: i64) -> i64 {
-    (at_ms + SHANGHAI_MS).div_euclid(DAY_MS)
+/// The hour, day, week and month of a moment in Shanghai, and all of time, each as the number by which boards know it. Counted
+/// from 1970-01-01, a Thursday, month by month.
+fn periods(at_ms: i64) -> [(&'static str, i64); 5] {
+    let day = (at_ms + SHANGHAI_MS).div_euclid(DAY_MS);
+    let (mut year, mut month, mut left) = (1970, 0, day);
+    loop {
+        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let days = match month {
+            1 if leap => 29,
+            1 => 28,
+            3 | 5 | 8 | 10 => 30,
+            _ => 31,
+        };
+        if left < days {
+            break;
+        }
+        left -= days;
+        (year, month) = if month == 11 {
+            (year + 1, 0)
+        } else {
+            (year, month + 1)
+        };
+    }
+    [
+        ("hour", at_ms.div_euclid(HOUR_MS) * 3_600),
+        ("day", day),
+        ("week", day - (day + 3).rem_euclid(7)),
+        ("month", year * 12 + month),
+        ("all", 0),
+    ]
 }
 
 impl Model {
@@ -705,18 +733,24 @@ impl Model {
         self.sums[3] += e.tickets;
         let streamer = self.streamers.entry(room.to_owned()).or_default();
         streamer.owed.push((seen.sequence, e.tickets));
+        let mut session = None;
         if let Some(live) = streamer.live.as_mut().filter(|live| live.0 == e.session.0) {
             live.4 += e.tickets;
+            session = Some(("session", i64::from(e.session.0)));
         }
-        let day = day(seen.at_ms);
+        let periods = periods(seen.at_ms);
         let scores = [
             ("tickets".to_owned(), room, e.tickets),
             ("coins".to_owned(), sender, e.coins),
             (format!("room:{room}"), sender, e.coins),
         ];
         for (board, who, score) in scores {
-            if score > 0 {
-                let board = self.boards.entry((day, board)).or_default();
+            if score == 0 {
+                continue;
+            }
+            let session = session.filter(|_| board.starts_with("room:"));
+            for (kind, number) in periods.into_iter().chain(session) {
+                let board = self.boards.entry((kind, number, board.clone())).or_default();
                 let entry = board.entry(who.to_owned()).or_default();
                 *entry = (entry.0 + score, seen.sequence);
             }

@@ -107,6 +107,14 @@ describe("the room page", { timeout: 240_000 }, () => {
     await Promise.all([ann.supporterHas("ann", spent), star.supporterHas("ann", spent)]);
   });
 
+  test("a_gift_stands_on_the_board_of_every_period", async () => {
+    for (const period of ["Hour", "Week", "Month", "All", "Day"]) {
+      await ann.page.getByRole("group", { name: "Period" }).getByRole("button", { name: period, exact: true }).click();
+      await ann.page.locator(`[data-testid="board-coins"][data-span="${period.toLowerCase()}"]`).waitFor();
+      await ann.supporterHas("ann", spent);
+    }
+  });
+
   test("every_tap_of_a_combo_counts_once", async () => {
     await ann.tap("heart", 25);
     spent += 25;
