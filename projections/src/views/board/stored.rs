@@ -9,6 +9,7 @@ use super::rows::{MONTH, Row, Slot};
 use super::{BoardView, COINS, Kind, Session, keys};
 use crate::Result;
 use crate::fact::{Fact, Projection, damaged};
+use crate::limits::RECORDS_LOOKED_UP_AHEAD;
 use crate::names::Names;
 use crate::period::{Period, Span};
 use crate::store::{Put, Stored};
@@ -66,6 +67,15 @@ impl Projection for BoardView {
             Event::LiveStarted(e) => self.begin_session(fact.who, e.session.0, fact.place),
             Event::LiveStopped(_) => self.end_session(fact.who, fact.place),
             _ => {}
+        }
+    }
+
+    fn apply_all(&mut self, facts: &[Fact<'_>]) {
+        for facts in facts.chunks(RECORDS_LOOKED_UP_AHEAD) {
+            self.look_ahead(facts);
+            for fact in facts {
+                self.apply(fact);
+            }
         }
     }
 
