@@ -222,6 +222,30 @@ describe("the room page", { timeout: 240_000 }, () => {
     await troll.page.close();
   });
 
+  test("somebody_who_is_blocked_leaves_for_good_until_that_is_taken_back", async () => {
+    const pest = await RoomView.open(await starContext.newPage(), server.address, "pest", "star");
+    await pest.page.getByTestId("follow").click();
+    await pest.page.locator("[data-testid=follow][aria-pressed=true]").waitFor();
+    await pest.say("me again");
+    await star.page.locator("button[data-name=pest]").click();
+    await star.page.getByRole("button", { name: /^Block/ }).click();
+    await pest.page.getByText("star has blocked you.").waitFor();
+    await pest.page.reload();
+    await pest.page.getByText("star has blocked you.").waitFor();
+    await pest.page.locator("[data-testid=follow][aria-pressed=false]").waitFor();
+    await star.page.locator("button[data-name=pest]").click();
+    await star.page.getByRole("button", { name: /^Unblock/ }).click();
+    await star.page.getByRole("dialog").waitFor({ state: "detached" });
+    await star.page.locator("button[data-name=pest]").click();
+    await star.page.getByRole("button", { name: /^Block/ }).and(star.page.locator(":enabled")).waitFor();
+    await star.page.keyboard.press("Escape");
+    await pest.page.reload();
+    await pest.online();
+    await pest.say("sorry");
+    await star.chatLine("sorry").waitFor();
+    await pest.page.close();
+  });
+
   test("it_is_fit_to_be_seen_on_a_desk_and_on_a_phone", async () => {
     await Promise.all(["mira", "otis", "juno"].map((user) => server.grant(user, 5_000)));
     const guests = await Promise.all(["mira", "otis", "juno"].map(async (user) =>

@@ -223,7 +223,7 @@ test("who_is_sent_out_knows_why_and_may_come_back", () => {
   assert.equal(why(), undefined);
   left(460, "you are banned from this room");
   assert.equal(why(), "banned");
-  for (const [code, expected] of [[2_100, "kicked"], [2_101, "banned"], [461, "kicked"], [2_000, "other"]] as const) {
+  for (const [code, expected] of [[2_100, "kicked"], [2_101, "banned"], [2_102, "blocked"], [434, "blocked"], [461, "kicked"], [2_000, "other"]] as const) {
     subscribed({ data: info([]) });
     left(code, "unsubscribed");
     assert.equal(why(), expected);
