@@ -209,7 +209,10 @@ impl Crowd {
             94..98 => {
                 let next = self.next_to_follow(user);
                 let streamer = self.users[next].clone();
-                (StreamId::viewer(&self.users[user]), Followed { streamer }.into())
+                (
+                    StreamId::viewer(&self.users[user]),
+                    Followed { streamer, cleared: 0 }.into(),
+                )
             }
             _ => {
                 let (gifts, tickets) = std::mem::take(&mut self.waiting[room]);

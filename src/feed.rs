@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use domain::{Event, RoomId};
+use domain::{Event, RoomId, UserId};
 use gateway::{Class, Hub, Publication, Unsubscribe, Urgency};
 use journal::{Position, Reader};
 use projections::publication::{self, Moment};
@@ -30,6 +30,9 @@ const COMMITS_WAITING_MAX: usize = 256;
 const KICKED_CODE: u32 = 2100;
 /// Likewise of one who was banned.
 const BANNED_CODE: u32 = 2101;
+
+/// Likewise of one whom the streamer has blocked.
+const BLOCKED_CODE: u32 = 2102;
 
 /// The past of rooms.
 #[derive(Clone)]
@@ -167,6 +170,9 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
             }
             put_out(hub, &channel, &shown.event);
         }
+        for out in &deltas.shut_out {
+            end_subscription(hub, &room_channel(&out.room), &out.user, BLOCKED_CODE, "blocked");
+        }
         for change in &deltas.withdrawals {
             let channel = format!("user:{}", change.user);
             if hub.has_subscribers(&channel) {
@@ -201,6 +207,11 @@ fn put_out(hub: &Hub, channel: &str, event: &Event) {
         Event::Banned(banned) => (&banned.user, BANNED_CODE, "banned"),
         _ => return,
     };
+    end_subscription(hub, channel, user, code, reason);
+}
+
+/// Ends it on all sockets of a user.
+fn end_subscription(hub: &Hub, channel: &str, user: &UserId, code: u32, reason: &'static str) {
     let reason = reason.into();
     hub.unsubscribe_user(user.as_str(), channel, &Unsubscribe { code, reason });
 }

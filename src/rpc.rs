@@ -7,10 +7,11 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use domain::{Rejection, UserId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::platform::Platform;
 
+mod block;
 mod board;
 mod chat;
 mod follow;
@@ -25,7 +26,8 @@ mod wallet;
 mod withdraw;
 
 pub(crate) use board::Entry;
-pub use board::now as board_now;
+pub use board::{NewlyWatched, Watched};
+pub(crate) use board::{Told, now as board_now, period_now as board_period_now};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +114,42 @@ impl Failure {
 /// The outcome of one call: a JSON object.
 pub type Outcome = Result<Bytes, Failure>;
 
+/// The methods that answer from the views, all of which wait for `min_position`.
+const QUERIES: [&str; 13] = [
+    "room.info",
+    "room.list",
+    "gift.stats",
+    "wallet.get",
+    "wallet.history",
+    "withdraw.list",
+    "recharge.list",
+    "follow.list",
+    "follow.live",
+    "follower.list",
+    "block.list",
+    "relation.get",
+    "board.get",
+];
+
+/// What every query may hold beside its own fields.
+#[derive(Deserialize)]
+struct AtLeast {
+    min_position: Option<u64>,
+}
+
+/// Waits until the views have reached the position that a query asks for.
+async fn reached(platform: &Platform, data: &[u8]) -> Result<(), Failure> {
+    match request::parse::<AtLeast>(data)?.min_position {
+        Some(position) => platform.caught_up(position).await,
+        None => Ok(()),
+    }
+}
+
 /// Calls a method for a user. `data` is what the client sent: JSON text, or nothing.
 pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8]) -> Outcome {
+    if QUERIES.contains(&method) {
+        reached(platform, data).await?;
+    }
     match method {
         "room.info" => room::info(platform, user, data).await,
         "room.list" => room::list(platform, data),
@@ -125,7 +161,7 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "gift.send" => gift::send(platform, user, data).await,
         "gift.combo_end" => gift::combo_end(platform, user, data).await,
         "gift.stats" => gift::stats(platform, data),
-        "wallet.get" => wallet::get(platform, user, data).await,
+        "wallet.get" => wallet::get(platform, user),
         "wallet.history" => wallet::history(platform, user, data).await,
         "withdraw.terms" => withdraw::terms(platform),
         "withdraw.request" => withdraw::request(platform, user, data).await,
@@ -133,12 +169,15 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "recharge.packs" => recharge::packs(platform),
         "recharge.create" => recharge::create(platform, user, data).await,
         "recharge.cancel" => recharge::cancel(platform, user, data).await,
-        "recharge.list" => recharge::list(platform, user, data).await,
+        "recharge.list" => recharge::list(platform, user, data),
         "follow.add" => follow::add(platform, user, data).await,
         "follow.remove" => follow::remove(platform, user, data).await,
         "follow.list" => follow::list(platform, user, data),
         "follow.live" => follow::live(platform, user),
         "follower.list" => follow::followers(platform, data),
+        "block.add" => block::add(platform, user, data).await,
+        "block.remove" => block::remove(platform, user, data).await,
+        "block.list" => block::list(platform, user, data),
         "relation.get" => follow::relation(platform, user, data),
         "board.get" => board::get(platform, data),
         _ => {

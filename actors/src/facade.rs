@@ -1,5 +1,7 @@
 //! The door to all actors: typed, cheap to clone, usable from any thread.
 
+mod asking;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,23 +9,25 @@ use actix::Arbiter;
 use compact_str::CompactString;
 use domain::order::{self, Order};
 use domain::payment::{self, Payment};
-use domain::room::{self, Room, SendChat};
+use domain::room::{self, Room};
 use domain::streamer::{self, Streamer};
 use domain::viewer::{self, Viewer};
-use domain::{Catalogue, OrderId, PaymentId, ProviderName, Rejection, RoomId, SessionNumber, UserId};
+use domain::{Catalogue, OrderId, PaymentId, ProviderName, RoomId, SessionNumber, UserId};
 use domain::{catalogue, ids};
 use journal::{Append, BoxFuture, Cause, Expected};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::blocks::BlockQuestions;
 use crate::cashier::{Cashier, Counterparts};
 use crate::limits::SWEEP_INTERVAL_MS;
 use crate::manager::Managers;
 use crate::registry::Registry;
-use crate::senders::{Senders, Turn};
+use crate::relations::Relations;
+use crate::senders::Senders;
 use crate::settlement::Settler;
 use crate::shell::{Job, Work};
-use crate::{Failure, House, Kind, Outcome, Reply, Request, Stats};
+use crate::{Failure, House, Kind, Reply, Request, Stats};
 
 /// How the actors are run.
 #[derive(Debug, Clone)]
@@ -37,8 +41,8 @@ pub struct Config {
     pub room_arbiters: usize,
     /// An actor that got nothing for this long is stopped, in ms.
     pub idle_after_ms: i64,
-    /// Whether gifts are credited to their streamers, and recharges to their viewers; off only where that is watched step
-    /// by step.
+    /// Whether gifts are credited to their streamers, and recharges to their viewers, and blocks end follows; off only where
+    /// that is watched step by step.
     pub settle: bool,
 }
 
@@ -68,8 +72,10 @@ struct Inner {
     payments: Arc<Registry<Payment>>,
     catalogue: Arc<Registry<Catalogue>>,
     senders: Senders,
+    block_questions: BlockQuestions,
     settlements: Option<Managers>,
     cashiers: Option<Managers>,
+    relations: Option<Managers>,
     arbiters: Mutex<Vec<Arbiter>>,
 }
 
@@ -85,7 +91,7 @@ pub struct Residents {
 }
 
 impl Actors {
-    /// Starts arbiters, sweeper, settlement and cashier; the actors themselves start with their first commands. Must be called on
+    /// Starts arbiters, sweeper, settlement, cashier and relations; the actors themselves start with their first commands. Must be called on
     /// a thread of an actix `System`.
     pub fn start(house: House, config: &Config) -> Self {
         let house = Arc::new(house);
@@ -117,6 +123,12 @@ impl Actors {
                 Cashier::new(house_of_it.clone(), with.clone(), shard, upto)
             })
         });
+        let relations = config.settle.then(|| {
+            let (house_of_it, viewers) = (house.clone(), viewers.clone());
+            Managers::start(&house, &chores.handle(), move |shard, upto| {
+                Relations::new(house_of_it.clone(), viewers.clone(), shard, upto)
+            })
+        });
         for sweep in [
             sweeper(&viewers),
             sweeper(&streamers),
@@ -144,14 +156,16 @@ impl Actors {
             payments,
             catalogue,
             senders: Senders::default(),
+            block_questions: BlockQuestions::default(),
             settlements,
             cashiers,
+            relations,
             arbiters,
         }))
     }
 
-    /// Gives a command to a viewer. For a gift, the room's live session is filled in here: what the caller says of it is
-    /// ignored. Commands of one viewer are decided in the order in which they are given.
+    /// Gives a command to a viewer. For a gift the room's live session is filled in here, for a follow what the streamer's
+    /// blocks say of the viewer: what the caller says of it is ignored. Commands of one viewer are decided in the order in which they are given.
     pub fn viewer(
         &self,
         user: &UserId,
@@ -244,7 +258,8 @@ impl Actors {
         self.0.house.catalogue()
     }
 
-    /// Gives a command to a room. A chat that only followers may send is given again with what its author's actor says.
+    /// Gives a command to a room; whom its streamer blocks is asked first, if it is not known. A chat that only followers
+    /// may send is given again with what its author's actor says.
     pub fn room(
         &self,
         room: &RoomId,
@@ -262,7 +277,12 @@ impl Actors {
             }
             _ => reply,
         };
-        self.0.give_room(room, request, command, reply);
+        let job = Job {
+            request,
+            command,
+            reply,
+        };
+        self.0.admit(room, job);
     }
 
     fn give<A: Kind>(
@@ -340,6 +360,12 @@ impl Actors {
         self.0.cashiers.as_ref().map_or(0, Managers::lag_records)
     }
 
+    /// Records between the durable head and the position up to which every block has ended the follow that it ends, over all
+    /// shards.
+    pub fn relations_lag_records(&self) -> u64 {
+        self.0.relations.as_ref().map_or(0, Managers::lag_records)
+    }
+
     /// Ends gracefully: takes no more commands, lets what is queued become durable, settles what is left, stops the
     /// actors with a snapshot each, and ends the threads. After the deadline it ends without the rest, which the next
     /// start makes up for; returns whether everything was done.
@@ -358,6 +384,9 @@ impl Actors {
         self.flush().await;
         if let Some(cashiers) = &self.0.cashiers {
             cashiers.stop().await;
+        }
+        if let Some(relations) = &self.0.relations {
+            relations.stop().await;
         }
         if let Some(settlements) = &self.0.settlements {
             settlements.stop().await;
@@ -414,143 +443,6 @@ impl Actors {
             return None;
         }
         Some(reply)
-    }
-}
-
-/// Whether a viewer's command can go to its viewer now.
-enum Ready {
-    Yes(Job<Viewer>),
-    /// The gift's room has to be asked which session runs in it.
-    Asks(RoomId, Job<Viewer>),
-}
-
-impl Inner {
-    fn take_turn(self: &Arc<Self>, user: &UserId, job: Job<Viewer>) {
-        let job = match self.senders.queue(user, job) {
-            Turn::Now(job) => job,
-            Turn::Later => return,
-            Turn::Full(job) => return self.busy(job),
-        };
-        match self.ready(job) {
-            Ready::Yes(job) => self.viewers.send(user, Work::Command(job)),
-            Ready::Asks(room, job) => match self.senders.hold(user, job) {
-                Turn::Now(job) => self.ask_session(user, &room, job),
-                Turn::Later => {}
-                Turn::Full(job) => self.busy(job),
-            },
-        }
-    }
-
-    /// A gift's session comes from the directory.
-    fn ready(&self, mut job: Job<Viewer>) -> Ready {
-        if let viewer::Command::SendGift(send) = &mut job.command {
-            match self.house.live.get(&send.room) {
-                Some(session) => send.session = session,
-                None => return Ready::Asks(send.room.clone(), job),
-            }
-        }
-        Ready::Yes(job)
-    }
-
-    /// A room that is not in the directory is asked for, which loads its streamer; the sender's next commands follow.
-    fn ask_session(self: &Arc<Self>, user: &UserId, room: &RoomId, mut job: Job<Viewer>) {
-        let (inner, user) = (self.clone(), user.clone());
-        let told = move |told: Outcome<Streamer>| {
-            match told {
-                Ok(told) => {
-                    if let viewer::Command::SendGift(send) = &mut job.command {
-                        send.session = told.answer.live().map(|live| live.session);
-                    }
-                    inner.viewers.send(&user, Work::Command(job));
-                }
-                Err(failure) => job.reply.send(Err(failure)),
-            }
-            inner.follow_up(&user);
-        };
-        self.streamers
-            .send(&room.streamer(), Work::Ask(Reply::from(told)));
-    }
-
-    /// A withdrawal goes to its streamer with what the same user's viewer owes.
-    fn ask_debt(self: &Arc<Self>, user: &UserId, mut job: Job<Streamer>) {
-        let (inner, streamer) = (self.clone(), user.clone());
-        let told = move |told: Outcome<viewer::Answer>| match told {
-            Ok(told) => {
-                let owed = match told.answer {
-                    viewer::Answer::Owes(coins) => coins,
-                    _ => 0,
-                };
-                match &mut job.command {
-                    streamer::Command::RequestWithdrawal(request) => request.debt = owed,
-                    streamer::Command::ApproveWithdrawal { debt, .. } => *debt = owed,
-                    _ => {}
-                }
-                inner.streamers.send(&streamer, Work::Command(job));
-            }
-            Err(failure) => job.reply.send(Err(failure)),
-        };
-        let question = Job {
-            request: Request::of_system("withdrawals"),
-            command: viewer::Command::AskDebt,
-            reply: Reply::from(told),
-        };
-        self.viewers.send(user, Work::Command(question));
-    }
-
-    fn give_room(&self, room: &RoomId, request: Request, command: room::Command, reply: Reply<room::Answer>) {
-        let job = Job {
-            request,
-            command,
-            reply,
-        };
-        self.rooms.send(&room.streamer(), Work::Command(job));
-    }
-
-    /// Passes on what a room says, unless it asks whether the author of a chat follows the streamer: then the author's
-    /// actor is asked, and the chat goes to the room once more.
-    fn ask_whether_follows(
-        self: &Arc<Self>,
-        room: &RoomId,
-        request: Request,
-        chat: SendChat,
-        reply: Reply<room::Answer>,
-    ) -> Reply<room::Answer> {
-        let (inner, room) = (self.clone(), room.clone());
-        Reply::from(move |said: Outcome<room::Answer>| {
-            if !matches!(&said, Ok(said) if said.answer == room::Answer::AsksWhetherFollows) {
-                return reply.send(said);
-            }
-            let (author, streamer, asking) = (chat.user.clone(), room.streamer(), inner.clone());
-            let told = move |told: Outcome<viewer::Answer>| match told {
-                Ok(told) => {
-                    let follows = Some(told.answer == viewer::Answer::Follows(true));
-                    let command = room::Command::SendChat(SendChat { follows, ..chat });
-                    inner.give_room(&room, request, command, reply);
-                }
-                Err(failure) => reply.send(Err(failure)),
-            };
-            let question = Job {
-                request: Request::of_system("room"),
-                command: viewer::Command::AskFollows { streamer },
-                reply: Reply::from(told),
-            };
-            asking.viewers.send(&author, Work::Command(question));
-        })
-    }
-
-    /// Gives what the sender gave meanwhile, up to the next gift that has to wait.
-    fn follow_up(self: &Arc<Self>, user: &UserId) {
-        while let Some(job) = self.senders.next(user) {
-            match self.ready(job) {
-                Ready::Yes(job) => self.viewers.send(user, Work::Command(job)),
-                Ready::Asks(room, job) => return self.ask_session(user, &room, job),
-            }
-        }
-    }
-
-    fn busy(&self, job: Job<Viewer>) {
-        self.house.stats.count_refused(Rejection::Busy);
-        job.reply.send(Err(Rejection::Busy.into()));
     }
 }
 

@@ -9,7 +9,7 @@ use domain::streamer::PayoutTerms;
 use journal::{Reader, Writer};
 use parking_lot::RwLock;
 
-use crate::{LiveDirectory, Stats};
+use crate::{BlockDirectory, LiveDirectory, Stats};
 
 /// Tells the server's time, unix ms. It may jump: nobody relies on it not to.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -41,6 +41,7 @@ pub struct House {
     pub(crate) payouts: PayoutTerms,
     pub(crate) clock: Clock,
     pub(crate) live: LiveDirectory,
+    pub(crate) blocks: BlockDirectory,
     pub(crate) stats: Stats,
     closing: AtomicBool,
 }
@@ -54,7 +55,8 @@ impl House {
         clock: Clock,
     ) -> Self {
         let Terms { catalogue, payouts } = terms.into();
-        let (live, stats, closing) = (LiveDirectory::default(), Stats::default(), AtomicBool::new(false));
+        let (live, blocks) = (LiveDirectory::default(), BlockDirectory::default());
+        let (stats, closing) = (Stats::default(), AtomicBool::new(false));
         Self {
             reader,
             writer,
@@ -62,6 +64,7 @@ impl House {
             payouts,
             clock,
             live,
+            blocks,
             stats,
             closing,
         }
@@ -83,6 +86,11 @@ impl House {
     /// Which rooms are live, as far as is known.
     pub fn live(&self) -> &LiveDirectory {
         &self.live
+    }
+
+    /// Who blocks whom, as far as is known.
+    pub fn blocks(&self) -> &BlockDirectory {
+        &self.blocks
     }
 
     /// The gifts on offer now.

@@ -7,8 +7,8 @@ use domain::process::Process;
 use domain::room::{self, Room};
 use domain::settlement::Settlement;
 use domain::streamer::Streamer;
-use domain::viewer::{self, Viewer};
-use domain::{Aggregate, Catalogue, Event, RoomId, SessionNumber, UserId};
+use domain::viewer::{self, Blocks, Viewer};
+use domain::{Aggregate, Catalogue, Event, Rejection, RoomId, SessionNumber, UserId};
 
 use crate::House;
 use crate::limits::{
@@ -21,6 +21,10 @@ use crate::limits::{
 pub enum Notice {
     /// The session that runs in a room, or that none does.
     Live(RoomId, Option<SessionNumber>),
+    /// Whom a viewer blocks; none who never blocked anybody.
+    Blocks(UserId, Option<Box<Blocks>>),
+    /// Changes of that, in order.
+    BlockChanges(UserId, Vec<Event>),
     /// What is on offer.
     Catalogue(Catalogue),
     /// What was changed about the offer.
@@ -31,6 +35,12 @@ impl Notice {
     pub(crate) fn publish(self, house: &House) {
         match self {
             Self::Live(room, session) => house.live.set(room, session),
+            Self::Blocks(viewer, blocks) => house.blocks.set(viewer, blocks),
+            Self::BlockChanges(viewer, events) => {
+                events
+                    .iter()
+                    .for_each(|event| house.blocks.change(&viewer, event));
+            }
             // One that was never changed is as the house was built with it.
             Self::Catalogue(catalogue) if catalogue.is_empty() => {}
             Self::Catalogue(catalogue) => house.offer(|offer| *offer = catalogue),
@@ -41,8 +51,9 @@ impl Notice {
     pub(crate) fn withdraw(self, house: &House) {
         match self {
             Self::Live(room, _) => house.live.forget(&room),
-            // The offer stands, whether its actor is there or not.
-            Self::Catalogue(_) | Self::Offer(_) => {}
+            Self::Blocks(viewer, _) => house.blocks.forget(&viewer),
+            // The offer stands, whether its actor is there or not; changes are no standing.
+            Self::Catalogue(_) | Self::Offer(_) | Self::BlockChanges(..) => {}
         }
     }
 }
@@ -60,6 +71,12 @@ pub trait Kind: Aggregate + Unpin {
     /// What others may know of this (durable) state.
     fn standing(&self, _key: &UserId) -> Option<Notice> {
         None
+    }
+
+    /// Looks up what others have made known, as the last thing before a command is decided: it is put into the command (what
+    /// the command says of it is ignored), or refuses it.
+    fn look_up(_key: &UserId, _command: &mut Self::Command, _house: &House) -> Result<(), Rejection> {
+        Ok(())
     }
 
     /// Whether a command that was answered so took place; if not, it only asked, and is not counted.
@@ -81,8 +98,29 @@ pub trait Kind: Aggregate + Unpin {
 impl Kind for Viewer {
     const MAILBOX_COMMANDS_MAX: usize = VIEWER_MAILBOX_COMMANDS_MAX;
 
+    fn notice(key: &UserId, events: &[Event]) -> Option<Notice> {
+        let is_change = |event: &&Event| matches!(event, Event::Blocked(_) | Event::Unblocked(_));
+        let changes: Vec<_> = events.iter().filter(is_change).cloned().collect();
+        (!changes.is_empty()).then(|| Notice::BlockChanges(key.clone(), changes))
+    }
+
+    fn standing(&self, key: &UserId) -> Option<Notice> {
+        let blocks = self.blocks();
+        let blocks = (blocks.changes() > 0).then(|| Box::new(blocks.clone()));
+        Some(Notice::Blocks(key.clone(), blocks))
+    }
+
+    /// A follow is decided by what its streamer's blocks are now, not by what they were when somebody asked: whatever block
+    /// is made later ends it.
+    fn look_up(key: &UserId, command: &mut viewer::Command, house: &House) -> Result<(), Rejection> {
+        if let viewer::Command::Follow { streamer, clearance } = command {
+            *clearance = house.blocks.get(streamer, key);
+        }
+        Ok(())
+    }
+
     fn took_place(answer: &viewer::Answer) -> bool {
-        !matches!(answer, viewer::Answer::Follows(_) | viewer::Answer::Owes(_))
+        !matches!(answer, viewer::Answer::Toward(_) | viewer::Answer::Owes(_))
     }
 
     fn wake_at_ms(&self) -> Option<i64> {
@@ -115,6 +153,14 @@ impl Kind for Streamer {
 
 impl Kind for Room {
     const MAILBOX_COMMANDS_MAX: usize = ROOM_MAILBOX_COMMANDS_MAX;
+
+    /// Whoever comes, speaks or orders here is not blocked by the streamer.
+    fn look_up(key: &UserId, command: &mut room::Command, house: &House) -> Result<(), Rejection> {
+        match command.user() {
+            Some(user) if user != key => room::admits(house.blocks.get(key, user)),
+            _ => Ok(()),
+        }
+    }
 
     fn took_place(answer: &room::Answer) -> bool {
         !matches!(

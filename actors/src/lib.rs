@@ -2,9 +2,11 @@
 //! when idle.
 //!
 //! [`Shell`] is the event-sourced part, without threads or mailboxes; [`Actors`] puts shells into actix actors and finds
-//! them; [`settlement`] credits gifts to streamers, [`cashier`] recharges to viewers. Only this crate holds a journal's writer. It must never read a view
+//! them; [`settlement`] credits gifts to streamers, [`cashier`] recharges to viewers, [`relations`] ends the follows of those
+//! who were blocked. Only this crate holds a journal's writer. It must never read a view
 //! in order to decide, and never tell anybody anything that is not durable.
 
+mod blocks;
 pub mod cashier;
 mod command_id;
 mod completion;
@@ -18,6 +20,7 @@ mod live;
 mod manager;
 mod outcome;
 mod registry;
+pub mod relations;
 mod replay;
 mod senders;
 pub mod settlement;
@@ -26,6 +29,7 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
+pub use blocks::BlockDirectory;
 pub use facade::{Actors, Config, Residents};
 pub use house::{Clock, House, Terms};
 pub use kind::{Kind, Notice};

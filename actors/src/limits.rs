@@ -15,6 +15,12 @@ pub const CATALOGUE_MAILBOX_COMMANDS_MAX: usize = 1_024;
 /// Viewers with a gift that waits until its room has said which session runs in it; a gift of one more is refused with
 /// `busy`. What they give meanwhile waits behind it, as much as their mailbox would hold.
 pub const SENDERS_WAITING_MAX: usize = 65_536;
+/// Commands that wait until a viewer who was not resident has said whom they block; one more is refused with `busy`.
+pub const BLOCK_QUESTIONS_WAITING_MAX: usize = 65_536;
+/// Follows that blocks have ended and that are being let go at once; more wait for their turn.
+pub const RELATIONS_IN_FLIGHT_MAX: usize = 1_024;
+/// Blocks that the process `relations` has read and not dealt with; when there are more, it reads no further until some are.
+pub const RELATIONS_PENDING_MAX: usize = 65_536;
 /// Actors of one kind that are resident at once; a command for one more is refused with `busy`.
 pub const RESIDENTS_MAX: usize = 2_000_000;
 /// A snapshot is taken when an actor has had this many events since its last one, and when it is stopped as idle.

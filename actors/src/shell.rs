@@ -360,7 +360,10 @@ impl<A: Kind> Shell<A> {
         ));
     }
 
-    fn decide(&mut self, job: Job<A>) {
+    fn decide(&mut self, mut job: Job<A>) {
+        if let Err(rejection) = A::look_up(&self.key, &mut job.command, &self.progress.house) {
+            return self.tell_command(job.reply, Err(rejection));
+        }
         let Some(state) = self.state.as_ref() else { return };
         let catalogue = self.house().catalogue();
         let context = Context {

@@ -77,7 +77,7 @@ impl Crowd {
             94..98 => {
                 self.follows[user] += 1;
                 let streamer = self.users[(user * 31 + self.follows[user]) % ROOMS].clone();
-                let followed = Followed { streamer };
+                let followed = Followed { streamer, cleared: 0 };
                 (
                     StreamId::viewer(&self.users[user]),
                     Some(format!("f{n}")),

@@ -81,11 +81,14 @@ pub struct CommandRefused {
     pub rejection: Rejection,
 }
 
-/// The viewer follows a streamer. `viewer` stream of the follower.
+/// The viewer follows a streamer, or does so again, knowing of more. `viewer` stream of the follower.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Followed {
     /// Who is followed.
     pub streamer: UserId,
+    /// How many changes of the streamer's blocks this follow knows of: a block with a higher number removes it. 0 in records
+    /// of before there were blocks.
+    pub cleared: u64,
 }
 
 /// The viewer no longer follows a streamer. `viewer` stream of the follower.
@@ -93,6 +96,25 @@ pub struct Followed {
 pub struct Unfollowed {
     /// Who was followed.
     pub streamer: UserId,
+}
+
+/// The viewer wants nothing to do with a user: no follows either way, no messages, and no entry to the viewer's room.
+/// `viewer` stream of the one who blocks. If the viewer followed that user, an `unfollowed` comes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocked {
+    /// Who is blocked.
+    pub user: UserId,
+    /// The how-manieth change of the viewer's blocks it is, counted from 1.
+    pub change: u64,
+}
+
+/// The viewer blocks a user no longer. Follows do not come back by themselves. `viewer` stream of the one who blocked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unblocked {
+    /// Who was blocked.
+    pub user: UserId,
+    /// The how-manieth change of the viewer's blocks it is, counted from 1.
+    pub change: u64,
 }
 
 /// A live session began. `streamer` stream.
@@ -338,6 +360,8 @@ events! {
     CoinsRecharged = 8, "coins_recharged", Viewer;
     CoinsTakenBack = 9, "coins_taken_back", Viewer;
     DebtForgiven = 10, "debt_forgiven", Viewer;
+    Blocked = 11, "blocked", Viewer;
+    Unblocked = 12, "unblocked", Viewer;
     LiveStarted = 20, "live_started", Streamer;
     LiveStopped = 21, "live_stopped", Streamer;
     TicketsCredited = 22, "tickets_credited", Streamer;

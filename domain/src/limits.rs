@@ -15,6 +15,8 @@ pub const COMBO_IDLE_MS: i64 = 5_000;
 pub const COMBOS_REMEMBERED_MAX: usize = 16;
 /// Streamers one viewer may follow; one more is refused with `follow_limit`.
 pub const FOLLOWING_MAX: usize = 5_000;
+/// Users one viewer may block; one more is refused with `block_limit`.
+pub const BLOCKED_MAX: usize = 1_000;
 /// Longest chat text in characters after cleaning; longer is refused with `text_too_long`.
 pub const CHAT_TEXT_CHARS_MAX: usize = 200;
 /// Longest title of a live session in characters; longer is refused with `text_too_long`.

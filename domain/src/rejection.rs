@@ -87,6 +87,16 @@ rejections! {
     FollowSelf = 430, "follow_self", "one may not follow oneself", retry false;
     /// The list of followed streamers is full.
     FollowLimit = 431, "follow_limit", "at most 5000 streamers may be followed", retry false;
+    /// One blocks oneself.
+    BlockSelf = 432, "block_self", "one may not block oneself", retry false;
+    /// The list of blocked users is full.
+    BlockLimit = 433, "block_limit", "at most 1000 users may be blocked: unblock somebody first", retry false;
+    /// The other one has blocked the user.
+    BlockedBy = 434, "blocked_by", "this user has blocked you", retry false;
+    /// A follow of somebody whom one blocks.
+    FollowBlocked = 435, "follow_blocked", "you have blocked this user: unblock them first", retry false;
+    /// A question about no users, or about too many.
+    BadUsers = 436, "bad_users", "users must be 1 to 100 ids", retry false;
 
     /// The streamer is live already.
     AlreadyLive = 440, "already_live", "a live session is running: stop it first", retry false;

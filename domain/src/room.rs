@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{ChatSent, LikesCounted, Role};
 use crate::limits::{CHAT_TEXT_CHARS_MAX, LIKES_MAX};
+use crate::viewer::Clearance;
 use crate::{Aggregate, Context, Decision, Event, Rejection, SessionNumber, StreamKind, UserId, text};
 
 mod rules;
@@ -43,6 +44,28 @@ pub enum Command {
         /// How many.
         likes: u64,
     },
+}
+
+impl Command {
+    /// The user who comes, speaks or orders; none when the platform itself asks.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::SendChat(chat) => Some(&chat.user),
+            Self::Moderate { by, .. } => Some(by),
+            Self::Enter { user } => Some(user),
+            Self::CountLikes { .. } => None,
+        }
+    }
+}
+
+/// What the streamer's blocks mean for one who comes, speaks or orders; a streamer of whom nothing is known has to be asked
+/// first.
+pub fn admits(said: Option<Clearance>) -> Result<(), Rejection> {
+    match said {
+        None => Err(Rejection::Busy),
+        Some(said) if said.blocked => Err(Rejection::BlockedBy),
+        Some(_) => Ok(()),
+    }
 }
 
 /// One `chat.send`, with what others know of it.

@@ -126,6 +126,7 @@ fn every_refusal_of_the_domain_is_reached_by_a_test() {
         Rejection::BadRequest,
         Rejection::BadCursor,
         Rejection::BadLimit,
+        Rejection::BadUsers,
         Rejection::UnknownPack,
         Rejection::WithdrawalsStopped,
     ];

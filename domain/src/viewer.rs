@@ -1,24 +1,26 @@
-//! A user as viewer: coins, gifts sent with their combos, follows.
+//! A user as viewer: coins, gifts sent with their combos, follows, blocks.
 //!
 //! Debit and gift are one event. Combos are cumulative: the client sends the total it has reached, and what is applied
 //! is the difference to the total known here, so duplicates, losses and reorders are harmless. A combo ends once: a step
 //! that comes later is paid, and does not run the combo again.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{ComboEnded, ComboRepeated, ComboStep, CommandRefused, Followed, GiftSent, Unfollowed};
-use crate::limits::{COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, FOLLOWING_MAX, GIFT_COUNT_MAX};
+use crate::event::{ComboEnded, ComboRepeated, ComboStep, CommandRefused, GiftSent};
+use crate::limits::{COMBO_IDLE_MS, COMBO_TOTAL_MAX, COMBOS_REMEMBERED_MAX, GIFT_COUNT_MAX};
 use crate::{
     Aggregate, ComboId, Context, Decision, Event, GiftId, Rejection, RoomId, SessionNumber, StreamKind,
     UserId,
 };
 
 mod purse;
+mod relations;
 
 pub use purse::{Recharge, TakeBack};
+pub use relations::{Blocks, Clearance, Toward};
 
 /// What a viewer can be asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,16 +58,36 @@ pub enum Command {
     Follow {
         /// Whom.
         streamer: UserId,
+        /// What the streamer's blocks say of this viewer, filled in by the shell at the moment of the decision; none when
+        /// the streamer has to be asked.
+        clearance: Option<Clearance>,
     },
     /// Follow no longer.
     Unfollow {
         /// Whom.
         streamer: UserId,
     },
-    /// Does this viewer follow? Nothing happens. Asked by a room that only followers may write in.
-    AskFollows {
-        /// Whom.
+    /// Let a follow go that somebody's block has ended. Sent by the process `relations`, not by clients.
+    LoseFollow {
+        /// Who has blocked this viewer.
         streamer: UserId,
+        /// The number of that block: a follow that knew of it stays.
+        change: u64,
+    },
+    /// Want nothing to do with a user.
+    Block {
+        /// Whom.
+        user: UserId,
+    },
+    /// Block no longer.
+    Unblock {
+        /// Whom.
+        user: UserId,
+    },
+    /// How does this viewer stand to somebody? Nothing happens. Asked by rooms, by follows, and by whoever carries messages.
+    AskToward {
+        /// To whom.
+        user: UserId,
     },
 }
 
@@ -113,10 +135,10 @@ pub enum Answer {
         /// Its final total.
         total: u32,
     },
-    /// Follow or unfollow holds now, or held already.
+    /// The follow or the block, or that there is none, holds now, or held already.
     Relation,
-    /// Whether the viewer follows the one asked for.
-    Follows(bool),
+    /// How the viewer stands to the one asked for.
+    Toward(Toward),
 }
 
 /// A combo that the viewer has sent to, running or ended.
@@ -136,7 +158,9 @@ pub struct Viewer {
     user: UserId,
     coins: u64,
     debt: u64,
-    following: BTreeSet<UserId>,
+    /// Each with what it was cleared by: how many changes of the streamer's blocks it knows of.
+    following: BTreeMap<UserId, u64>,
+    blocks: Blocks,
     /// At most [`COMBOS_REMEMBERED_MAX`], the one with the newest gift last.
     combos: Vec<Combo>,
 }
@@ -154,7 +178,12 @@ impl Viewer {
 
     /// Whom the viewer follows.
     pub fn following(&self) -> impl Iterator<Item = &UserId> {
-        self.following.iter()
+        self.following.keys()
+    }
+
+    /// Whom the viewer blocks.
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// When the next running combo will have been idle long enough to end, unix ms; none when no combo runs.
@@ -250,21 +279,6 @@ impl Viewer {
             ended,
         });
     }
-
-    fn follow(&self, streamer: &UserId) -> Result<Decision<Answer>, Rejection> {
-        if *streamer == self.user {
-            return Err(Rejection::FollowSelf);
-        }
-        if self.following.contains(streamer) {
-            return Ok(Decision::Already(Answer::Relation));
-        }
-        if self.following.len() >= FOLLOWING_MAX {
-            return Err(Rejection::FollowLimit);
-        }
-        Ok(Decision::happens(Followed {
-            streamer: streamer.clone(),
-        }))
-    }
 }
 
 impl Combo {
@@ -280,7 +294,7 @@ impl Combo {
 
 impl Aggregate for Viewer {
     const KIND: StreamKind = StreamKind::Viewer;
-    const SNAPSHOT_SCHEMA: u16 = 2;
+    const SNAPSHOT_SCHEMA: u16 = 3;
     type Command = Command;
     type Answer = Answer;
 
@@ -289,7 +303,8 @@ impl Aggregate for Viewer {
             user: key.clone(),
             coins: 0,
             debt: 0,
-            following: BTreeSet::new(),
+            following: BTreeMap::new(),
+            blocks: Blocks::default(),
             combos: Vec::new(),
         }
     }
@@ -320,17 +335,12 @@ impl Aggregate for Viewer {
                     Ok(Decision::Happens(ended))
                 }
             }
-            Command::Follow { streamer } => self.follow(streamer),
-            Command::Unfollow { streamer } if self.following.contains(streamer) => {
-                Ok(Decision::happens(Unfollowed {
-                    streamer: streamer.clone(),
-                }))
-            }
-            Command::Unfollow { .. } => Ok(Decision::Already(Answer::Relation)),
-            Command::AskFollows { streamer } => {
-                let follows = self.following.contains(streamer);
-                Ok(Decision::Already(Answer::Follows(follows)))
-            }
+            Command::Follow { streamer, clearance } => self.follow(streamer, *clearance),
+            Command::Unfollow { streamer } => Ok(self.unfollow(streamer)),
+            Command::LoseFollow { streamer, change } => Ok(self.lose_follow(streamer, *change)),
+            Command::Block { user } => self.block(user),
+            Command::Unblock { user } => Ok(self.unblock(user)),
+            Command::AskToward { user } => Ok(Decision::Already(Answer::Toward(self.toward(user)))),
         }
     }
 
@@ -351,8 +361,9 @@ impl Aggregate for Viewer {
                     combo.ended = true;
                 }
             }
-            Event::Followed(e) => _ = self.following.insert(e.streamer.clone()),
+            Event::Followed(e) => _ = self.following.insert(e.streamer.clone(), e.cleared),
             Event::Unfollowed(e) => _ = self.following.remove(&e.streamer),
+            Event::Blocked(_) | Event::Unblocked(_) => self.blocks.evolve(event),
             _ => {}
         }
     }

@@ -43,14 +43,15 @@ fn write<T: Serialize>(payload: &T, out: &mut Vec<u8>) {
 /// The schema version in which events of a type are written now.
 pub const fn schema(event_type: EventType) -> u8 {
     match event_type {
-        EventType::ChatSent => 2,
+        EventType::ChatSent | EventType::Followed => 2,
         EventType::CoinsAdjusted
         | EventType::GiftSent
         | EventType::ComboRepeated
         | EventType::ComboEnded
         | EventType::CommandRefused
-        | EventType::Followed
         | EventType::Unfollowed
+        | EventType::Blocked
+        | EventType::Unblocked
         | EventType::LiveStarted
         | EventType::LiveStopped
         | EventType::TicketsCredited
@@ -109,6 +110,8 @@ pub fn encode_into(event: &Event, out: &mut Vec<u8>) {
         Event::CommandRefused(e) => write(e, out),
         Event::Followed(e) => write(e, out),
         Event::Unfollowed(e) => write(e, out),
+        Event::Blocked(e) => write(e, out),
+        Event::Unblocked(e) => write(e, out),
         Event::LiveStarted(e) => write(e, out),
         Event::LiveStopped(e) => write(e, out),
         Event::TicketsCredited(e) => write(e, out),
@@ -226,7 +229,7 @@ impl Encoding for Json<'_> {
 
 /// Shapes that are written no more, and what they are raised to.
 mod old {
-    use domain::event::{ChatSent, Role};
+    use domain::event::{ChatSent, Followed, Role};
     use domain::{Event, UserId};
 
     /// Before rooms had moderators.
@@ -240,6 +243,19 @@ mod old {
         fn from(ChatSentV1 { user, text }: ChatSentV1) -> Self {
             let role = Role::Viewer;
             ChatSent { user, text, role }.into()
+        }
+    }
+
+    /// Before there were blocks.
+    #[derive(serde::Deserialize)]
+    pub(super) struct FollowedV1 {
+        streamer: UserId,
+    }
+
+    impl From<FollowedV1> for Event {
+        fn from(FollowedV1 { streamer }: FollowedV1) -> Self {
+            let cleared = 0;
+            Followed { streamer, cleared }.into()
         }
     }
 }
@@ -257,8 +273,11 @@ fn from_bytes(
         (EventType::ComboRepeated, 1) => bytes.read::<e::ComboRepeated>(),
         (EventType::ComboEnded, 1) => bytes.read::<e::ComboEnded>(),
         (EventType::CommandRefused, 1) => bytes.read::<e::CommandRefused>(),
-        (EventType::Followed, 1) => bytes.read::<e::Followed>(),
+        (EventType::Followed, 1) => bytes.read::<old::FollowedV1>(),
+        (EventType::Followed, 2) => bytes.read::<e::Followed>(),
         (EventType::Unfollowed, 1) => bytes.read::<e::Unfollowed>(),
+        (EventType::Blocked, 1) => bytes.read::<e::Blocked>(),
+        (EventType::Unblocked, 1) => bytes.read::<e::Unblocked>(),
         (EventType::LiveStarted, 1) => bytes.read::<e::LiveStarted>(),
         (EventType::LiveStopped, 1) => bytes.read::<e::LiveStopped>(),
         (EventType::TicketsCredited, 1) => bytes.read::<e::TicketsCredited>(),

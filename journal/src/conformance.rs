@@ -472,7 +472,7 @@ async fn what_no_batch_can_hold_is_refused(subject: Subject) {
     long_key.stream = stream(&"x".repeat(300));
     let mut much = subject.chat("bob", Expected::Any, &[], None);
     let streamer: domain::UserId = "bob".parse().expect("a good id");
-    much.events = vec![Followed { streamer }.into(); 40_000];
+    much.events = vec![Followed { streamer, cleared: 0 }.into(); 40_000];
     for append in [long_name, long_command, long_key, much] {
         assert!(matches!(
             subject.append(append).await,

@@ -33,7 +33,7 @@ fn append(writer: &EmbeddedWriter, number: usize, command_id: &str, events: usiz
             request_hash: 1,
             actor: "ann".into(),
         },
-        events: vec![Followed { streamer }.into(); events],
+        events: vec![Followed { streamer, cleared: 0 }.into(); events],
     }
 }
 

@@ -39,6 +39,7 @@ fn append(writer: &EmbeddedWriter, stepper: &mut Stepper) -> bool {
         events: vec![
             Followed {
                 streamer: "bob".parse().expect("a good id"),
+                cleared: 0,
             }
             .into(),
         ],

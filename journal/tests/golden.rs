@@ -58,8 +58,22 @@ fn samples() -> Vec<Event> {
             rejection: Rejection::NotEnoughCoins,
         }
         .into(),
-        Followed { streamer: id("bob") }.into(),
+        Followed {
+            streamer: id("bob"),
+            cleared: 3,
+        }
+        .into(),
         Unfollowed { streamer: id("bob") }.into(),
+        Blocked {
+            user: id("bob"),
+            change: 4,
+        }
+        .into(),
+        Unblocked {
+            user: id("bob"),
+            change: 5,
+        }
+        .into(),
         LiveStarted {
             session: SessionNumber(8),
             title: "é song".into(),

@@ -40,7 +40,11 @@ fn append(writer: &impl Writer, number: u64) -> Append {
         }
         .into()
     } else {
-        Followed { streamer: user }.into()
+        Followed {
+            streamer: user,
+            cleared: 0,
+        }
+        .into()
     };
     Append {
         stream: StreamId::new(kind, key),

@@ -121,16 +121,40 @@ impl WithdrawalChange {
     }
 }
 
+/// A user whom a streamer blocked, and who has to leave the streamer's room for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShutOut {
+    /// Where.
+    pub room: RoomId,
+    /// Who.
+    pub user: UserId,
+}
+
+impl ShutOut {
+    /// Whom an event shuts out of its author's room; none for most events.
+    pub(crate) fn of(record: &RecordRef<'_>, event: &Event) -> Option<Self> {
+        let Event::Blocked(blocked) = event else {
+            return None;
+        };
+        Some(Self {
+            room: RoomId::of(&record.stream().user()?),
+            user: blocked.user.clone(),
+        })
+    }
+}
+
 /// What one commit changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deltas {
     /// What rooms are to see, in the order of the journal.
     pub shown: Vec<Shown>,
+    /// Who has to leave a room without a word to anybody, in the order of the journal.
+    pub shut_out: Vec<ShutOut>,
     /// Whose balance changed.
     pub balances: Vec<BalanceChange>,
     /// What happened to withdrawals, in the order of the journal.
     pub withdrawals: Vec<WithdrawalChange>,
-    /// Boards of today whose first places changed.
+    /// Boards on which somebody moved.
     pub boards: Vec<Board>,
     /// Everything up to here is in the views now.
     pub upto: Option<Position>,

@@ -68,6 +68,8 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
         Event::ComboEnded(e) => (names.intern(record.key), names.intern(e.room.as_str())),
         Event::Followed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
         Event::Unfollowed(e) => (names.intern(record.key), names.intern(e.streamer.as_str())),
+        Event::Blocked(e) => (names.intern(record.key), names.intern(e.user.as_str())),
+        Event::Unblocked(e) => (names.intern(record.key), names.intern(e.user.as_str())),
         Event::ChatSent(e) => (names.intern(e.user.as_str()), names.intern(record.key)),
         Event::Muted(_)
         | Event::Unmuted(_)

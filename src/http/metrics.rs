@@ -215,6 +215,11 @@ impl Parts {
             stats.recharges_owed.get(),
         )?;
         page.gauge(
+            "relations_lag_records",
+            "Records between the durable head and the position up to which every block has ended the follow that it ends",
+            self.actors.relations_lag_records(),
+        )?;
+        page.gauge(
             "cashier_lag_records",
             "Records between the journal's head and the position up to which every payment and order is dealt with",
             self.actors.cashier_lag_records(),

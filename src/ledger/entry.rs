@@ -309,6 +309,7 @@ mod tests {
     fn what_moves_nothing_of_the_user_is_no_entry() {
         let followed = Followed {
             streamer: "kim".parse().unwrap(),
+            cleared: 0,
         };
         assert_eq!(told("viewer-ann", followed), serde_json::Value::Null);
     }

@@ -134,13 +134,6 @@ pub(super) async fn cancel(platform: &Platform, user: &UserId, data: &[u8]) -> O
     })
 }
 
-#[derive(Deserialize)]
-struct List {
-    min_position: Option<u64>,
-    #[serde(flatten)]
-    page: Page,
-}
-
 #[derive(Serialize)]
 struct Orders {
     orders: Vec<Order>,
@@ -182,12 +175,9 @@ impl From<OrderEntry> for Order {
     }
 }
 
-pub(super) async fn list(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
-    let list = parse::<List>(data)?;
-    if let Some(position) = list.min_position {
-        platform.caught_up(position).await?;
-    }
-    let (cursor, limit) = (list.page.cursor.as_deref(), list.page.limit()?);
+pub(super) fn list(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
+    let page = parse::<Page>(data)?;
+    let (cursor, limit) = (page.cursor.as_deref(), page.limit()?);
     let found = platform.views().orders(user, cursor, limit)??;
     json(&Orders {
         orders: found.entries.into_iter().map(Order::from).collect(),

@@ -2,7 +2,7 @@
 
 use domain::UserId;
 use projections::views::{read_cursor, write_cursor};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::ledger::entry::Entry;
 use crate::ledger::history::{self, Mark};
@@ -10,11 +10,6 @@ use crate::ledger::limits::HISTORY_RECORDS_MAX;
 use crate::platform::Platform;
 use crate::rpc::request::{Page, parse};
 use crate::rpc::{Outcome, json};
-
-#[derive(Deserialize)]
-struct Get {
-    min_position: Option<u64>,
-}
 
 #[derive(Serialize)]
 struct Wallet {
@@ -28,11 +23,7 @@ struct Wallet {
     position: u64,
 }
 
-pub(super) async fn get(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
-    let get = parse::<Get>(data)?;
-    if let Some(position) = get.min_position {
-        platform.caught_up(position).await?;
-    }
+pub(super) fn get(platform: &Platform, user: &UserId) -> Outcome {
     let balance = platform.views().balance(user);
     let position = projections::position(balance.changed).sequence;
     json(&Wallet {
@@ -44,13 +35,6 @@ pub(super) async fn get(platform: &Platform, user: &UserId, data: &[u8]) -> Outc
     })
 }
 
-#[derive(Deserialize)]
-struct History {
-    min_position: Option<u64>,
-    #[serde(flatten)]
-    page: Page,
-}
-
 #[derive(Serialize)]
 struct Entries {
     entries: Vec<Entry>,
@@ -60,13 +44,10 @@ struct Entries {
 
 /// A cursor is the two versions of [`Mark`]; whatever it says, it leads to the caller's own streams only.
 pub(super) async fn history(platform: &Platform, user: &UserId, data: &[u8]) -> Outcome {
-    let asked = parse::<History>(data)?;
-    let limit = asked.page.limit()?;
-    let from = asked.page.cursor.as_deref().map(read_cursor).transpose()?;
+    let page = parse::<Page>(data)?;
+    let limit = page.limit()?;
+    let from = page.cursor.as_deref().map(read_cursor).transpose()?;
     let from = from.map(|[viewer, streamer]| Mark { viewer, streamer });
-    if let Some(position) = asked.min_position {
-        platform.caught_up(position).await?;
-    }
     let page = history::page(platform.feed.reader(), user, from, limit, HISTORY_RECORDS_MAX).await?;
     json(&Entries {
         entries: page.entries,

@@ -59,8 +59,22 @@ pub(crate) fn sample(event_type: EventType) -> Event {
             rejection: Rejection::NotEnoughCoins,
         }
         .into(),
-        EventType::Followed => Followed { streamer: id("star") }.into(),
+        EventType::Followed => Followed {
+            streamer: id("star"),
+            cleared: 3,
+        }
+        .into(),
         EventType::Unfollowed => Unfollowed { streamer: id("star") }.into(),
+        EventType::Blocked => Blocked {
+            user: id("bob"),
+            change: 4,
+        }
+        .into(),
+        EventType::Unblocked => Unblocked {
+            user: id("bob"),
+            change: 5,
+        }
+        .into(),
         EventType::LiveStarted => LiveStarted {
             session,
             title: String::new(),
@@ -391,12 +405,12 @@ fn the_catalogue_of_events_is_true() {
 #[test]
 fn a_wrong_catalogue_is_noticed() {
     let truth = rows_of_the_code();
-    let followed = "`followed` | 1 | `streamer`:";
+    let followed = "`unfollowed` | 1 | `streamer`:";
     for (from, to) in [
         ("## room", "## viewer"),
         ("| 6 | `followed`", "| 8 | `followed`"),
-        (followed, "`followed` | 2 | `streamer`:"),
-        (followed, "`followed` | 1 | `user`:"),
+        (followed, "`unfollowed` | 2 | `streamer`:"),
+        (followed, "`unfollowed` | 1 | `user`:"),
         ("`coins_left`: coins, unchanged", "coins, unchanged"),
     ] {
         let page = document();

@@ -151,7 +151,7 @@ fn mixed(seed: u64, events: usize) -> (Written, Vec<u64>) {
             ),
             2 | 3 => (
                 "viewer-ann",
-                event!(Followed { "streamer": format!("s{number}") }),
+                event!(Followed { "streamer": format!("s{number}"), "cleared": 0 }),
                 false,
             ),
             4 => (
@@ -213,7 +213,7 @@ async fn a_page_reads_no_more_than_it_may() {
             "viewer-ann",
             "ann",
             None,
-            vec![event!(Followed { "streamer": format!("s{number}") })],
+            vec![event!(Followed { "streamer": format!("s{number}"), "cleared": 0 })],
         );
     }
     let ann: UserId = "ann".parse().expect("an id");

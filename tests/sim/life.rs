@@ -23,6 +23,7 @@ use crate::model::Seen;
 use crate::money;
 use crate::oracle::{Said, Told};
 use crate::payouts::{Payouts, SharedBank};
+use crate::relations::Relations;
 use crate::requests;
 use crate::script::{Body, Command, Family, GIFTS};
 use crate::settler::Settler;
@@ -104,6 +105,8 @@ type Inbox = Arc<Mutex<Vec<(usize, Told)>>>;
 type AskedRooms = Arc<Mutex<Vec<(usize, Command, Result<Option<u32>, ()>)>>>;
 /// Chats that only followers may send: none where the author is still to be asked, then what the author's actor said.
 type AskedFollows = Arc<Mutex<Vec<(usize, Command, Option<Result<bool, ()>>)>>>;
+/// Follows, and what goes to rooms, for which somebody has to be asked whom they block: whether that is known now.
+type AskedBlocks = Arc<Mutex<Vec<(usize, Command, bool)>>>;
 /// Withdrawals that wait for what the same user's viewer owes.
 type AskedDebts = Arc<Mutex<Vec<(usize, Command, Result<u64, ()>)>>>;
 
@@ -131,6 +134,8 @@ pub struct Life {
     pub catalogue: Hall<Catalogue>,
     /// What brings payments to orders and coins to viewers; none in a world without.
     pub till: Option<Till>,
+    /// What ends the follows of those who were blocked.
+    pub relations: Relations,
     /// What pays out; none in a world without.
     pub payouts: Option<Payouts>,
     /// One; two for a while when an operator errs.
@@ -141,6 +146,7 @@ pub struct Life {
     asked_rooms: AskedRooms,
     asked_follows: AskedFollows,
     asked_debts: AskedDebts,
+    asked_blocks: AskedBlocks,
     stale: Arc<Mutex<Vec<journal::Result<()>>>>,
     conflicts: Arc<AtomicU64>,
 }
@@ -194,6 +200,7 @@ impl Life {
             payments: Hall::new(house.clone(), hall),
             catalogue: Hall::new(house.clone(), hall),
             till,
+            relations: Relations::new(&house, shared.clone()),
             payouts,
             settlers: vec![Settler::new(&house, shared)],
             watch: None,
@@ -201,6 +208,7 @@ impl Life {
             asked_rooms: AskedRooms::default(),
             asked_follows: AskedFollows::default(),
             asked_debts: AskedDebts::default(),
+            asked_blocks: AskedBlocks::default(),
             stale: Arc::default(),
             conflicts: Arc::default(),
             reader,
@@ -242,6 +250,11 @@ impl Life {
             payments,
         };
         till.as_mut().is_some_and(|till| till.step(&mut with))
+    }
+
+    /// Lets the relations go on; says whether anything happened.
+    pub fn sever(&mut self) -> bool {
+        self.relations.step(&mut self.viewers)
     }
 
     /// Lets the payouts go on; says whether anything happened.
@@ -297,6 +310,50 @@ impl Life {
 
     /// Sends a command as delivery `number`.
     pub fn send(&mut self, number: usize, command: &Command, tally: &mut Tally) {
+        if let Some(whom) = self.to_be_asked(command) {
+            tally.one("commands that had to ask whom somebody blocks");
+            return self.ask_blocks(&whom, number, command.clone());
+        }
+        self.send_on(number, command, tally);
+    }
+
+    /// Whose blocks have to be known for a command, and are not.
+    fn to_be_asked(&self, command: &Command) -> Option<UserId> {
+        let whom = match &command.body {
+            Body::Follow { whom } => whom,
+            body if body.family() == Family::Room && command.actor != command.key => &command.key,
+            _ => return None,
+        };
+        let whom = id(whom);
+        (!self.house.blocks().knows(&whom)).then_some(whom)
+    }
+
+    fn ask_blocks(&mut self, whom: &UserId, number: usize, command: Command) {
+        let asked = self.asked_blocks.clone();
+        let told = move |told: Outcome<viewer::Answer>| locked(&asked).push((number, command, told.is_ok()));
+        let job = Job {
+            request: Request::of_system("door"),
+            command: viewer::Command::AskToward { user: whom.clone() },
+            reply: Reply::from(told),
+        };
+        self.viewers.deliver(whom, Work::Command(job));
+    }
+
+    /// Goes on with what waited for somebody's blocks to be known.
+    pub fn take_asked_blocks(&mut self, tally: &mut Tally) -> usize {
+        let asked = std::mem::take(&mut *locked(&self.asked_blocks));
+        let count = asked.len();
+        for (number, command, known) in asked {
+            if known {
+                self.send_on(number, &command, tally);
+            } else {
+                locked(&self.inbox).push((number, Told::Unknown));
+            }
+        }
+        count
+    }
+
+    fn send_on(&mut self, number: usize, command: &Command, tally: &mut Tally) {
         match &command.body {
             Body::Gift { room, .. } => match self.house.live().get(&id::<RoomId>(room)) {
                 Some(session) => self.send_viewer(number, command, session.map(|s| s.0), false),
@@ -381,12 +438,15 @@ impl Life {
         let asked = self.asked_follows.clone();
         let (author, streamer) = (id(&command.actor), id(&command.key));
         let told = move |told: Outcome<viewer::Answer>| {
-            let said = told.map(|told| told.answer == viewer::Answer::Follows(true));
+            let said = told.map(|told| match told.answer {
+                viewer::Answer::Toward(toward) => toward.follows,
+                other => panic!("asked for a follow, and told {other:?}"),
+            });
             locked(&asked).push((number, command, Some(said.map_err(|_| ()))));
         };
         let job = Job {
             request: Request::of_system("room"),
-            command: viewer::Command::AskFollows { streamer },
+            command: viewer::Command::AskToward { user: streamer },
             reply: Reply::from(told),
         };
         self.viewers.deliver(&author, Work::Command(job));
@@ -537,6 +597,15 @@ impl Life {
         let stopped = self.streamers.stop(key);
         if stopped {
             self.house.live().forget(&RoomId::of(key));
+        }
+        stopped
+    }
+
+    /// Stops an idle viewer's actor, and what others know of it.
+    pub fn stop_viewer(&mut self, key: &UserId) -> bool {
+        let stopped = self.viewers.stop(key);
+        if stopped {
+            self.house.blocks().forget(key);
         }
         stopped
     }

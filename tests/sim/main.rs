@@ -6,6 +6,7 @@
 //! `--doublecheck` (or `SIM_DOUBLECHECK=1`) runs every seed twice, otherwise every 50th is. Other arguments, such as
 //! those of `cargo test`, mean nothing here.
 
+mod acquaintances;
 mod bank;
 mod cashier;
 mod checks;
@@ -21,6 +22,7 @@ mod oracle;
 mod payouts;
 mod payroll;
 mod regressions;
+mod relations;
 mod requests;
 mod rooms;
 mod script;

@@ -51,7 +51,12 @@ pub fn viewer(body: &Body, session: Option<u32>) -> viewer::Command {
             }),
         }),
         Body::EndCombo { combo } => viewer::Command::EndCombo { combo: id(combo) },
-        Body::Follow { whom } => viewer::Command::Follow { streamer: id(whom) },
+        Body::Follow { whom } => viewer::Command::Follow {
+            streamer: id(whom),
+            clearance: None,
+        },
+        Body::Block { whom } => viewer::Command::Block { user: id(whom) },
+        Body::Unblock { whom } => viewer::Command::Unblock { user: id(whom) },
         Body::Unfollow { whom } => viewer::Command::Unfollow { streamer: id(whom) },
         other => unreachable!("{other:?} is not for a viewer"),
     }

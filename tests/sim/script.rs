@@ -5,7 +5,7 @@ use domain::Rejection;
 use domain::room::Act;
 use fastrand::Rng;
 
-use crate::evenings;
+use crate::{acquaintances, evenings};
 
 /// Names of people who stream; they watch and send too.
 pub const STREAMERS: [&str; 3] = ["kim", "lee", "max"];
@@ -44,6 +44,10 @@ pub enum Body {
     Follow { whom: String },
     /// Follow no longer.
     Unfollow { whom: String },
+    /// Block somebody.
+    Block { whom: String },
+    /// Block no longer.
+    Unblock { whom: String },
     /// Go live.
     StartLive { title: Text },
     /// End it.
@@ -248,7 +252,7 @@ pub fn write(seed: u64) -> Vec<Command> {
     if seed % GIFT_FLOOD_EVERY == GIFT_FLOOD_EVERY - 1 {
         author.flood_gifts();
     }
-    evenings::strew(seed, author.written)
+    acquaintances::strew(seed, evenings::strew(seed, author.written))
 }
 
 /// One seed in so many follows more people than one may.

@@ -156,7 +156,7 @@ impl Tills {
                     "{seen:?}"
                 );
             }
-            Event::ProcessAdvanced(e) => {
+            Event::ProcessAdvanced(e) if seen.stream == "process-cashier.0" => {
                 assert!(e.upto > self.cursor && e.upto < seen.sequence, "{seen:?}");
                 let open = self.open(e.upto);
                 assert!(
@@ -262,7 +262,7 @@ impl Tills {
             }
             Event::PaymentRefunded(_) => self.payment(&key).refunded = Some(place),
             Event::PaymentUnmatched(_) => self.payment(&key).set_aside = true,
-            Event::ProcessAdvanced(e) => self.cursor = e.upto,
+            Event::ProcessAdvanced(e) if seen.stream == "process-cashier.0" => self.cursor = e.upto,
             _ => {}
         }
     }

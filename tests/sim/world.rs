@@ -58,6 +58,8 @@ pub struct World {
     random: Rng,
     /// For what only the way of money needs.
     money_random: Rng,
+    /// For what only relations need.
+    relations_random: Rng,
     oracle: Oracle,
     tally: Tally,
     digest: blake3::Hasher,
@@ -108,6 +110,7 @@ impl World {
             pending: (0..commands.len()).collect(),
             oracle: Oracle::new(commands, offers),
             money_random: Rng::with_seed(seed ^ 0x7e11),
+            relations_random: Rng::with_seed(seed ^ 0x4e1a),
             tally: Tally::default(),
             digest: blake3::Hasher::new(),
             machine,

@@ -4,6 +4,7 @@ mod cashing;
 mod chatting;
 mod money;
 mod order;
+mod relations;
 mod residence;
 mod settling;
 mod shells;
@@ -45,6 +46,7 @@ fn grant(amount: i64) -> viewer::Command {
 fn follow(streamer: &str) -> viewer::Command {
     viewer::Command::Follow {
         streamer: id(streamer),
+        clearance: None,
     }
 }
 
@@ -95,7 +97,12 @@ impl World {
         let catalogue = Arc::new(Catalogue::new([gift]).expect("a catalogue"));
         let clock = self.clock_ms.clone();
         let clock = Arc::new(move || clock.load(Ordering::SeqCst));
-        House::new(reader, Arc::new(self.journal.clone()), catalogue, clock)
+        let house = House::new(reader, Arc::new(self.journal.clone()), catalogue, clock);
+        // A shell that is driven by hand has nobody to ask.
+        for name in ["kim", "ann"] {
+            house.blocks.set(id(name), None);
+        }
+        house
     }
 
     fn wait(&self, ms: i64) {

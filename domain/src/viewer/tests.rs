@@ -154,19 +154,6 @@ fn ended(step: ComboStep) -> Event {
     .into()
 }
 
-fn follow(streamer: &str) -> Command {
-    Command::Follow {
-        streamer: id(streamer),
-    }
-}
-
-fn followed(streamer: &str) -> Event {
-    Followed {
-        streamer: id(streamer),
-    }
-    .into()
-}
-
 /// Every refusal, each checked where it is listed, as the first that applies.
 pub(crate) fn refused() -> Vec<Rejection> {
     use Rejection as R;
@@ -174,7 +161,6 @@ pub(crate) fn refused() -> Vec<Rejection> {
     let running = [coins(1_000, 1_000), sent(5, 950, Some(step("c", 5)))];
     let poor = [coins(9, 9)];
     let owing = [taken_back(40, 40, 0, 40)];
-    let full: Vec<_> = (0..FOLLOWING_MAX).map(|n| followed(&format!("u{n}"))).collect();
     let in_room = |room: &str, session, gift: &str, combo| {
         Command::SendGift(SendGift {
             room: id(room),
@@ -227,13 +213,16 @@ pub(crate) fn refused() -> Vec<Rejection> {
         ),
         (&rich, Command::EndCombo { combo: id("c") }, R::UnknownCombo),
         (&running, Command::EndIdleCombos, R::UnknownCombo),
-        (&[], follow("ann"), R::FollowSelf),
-        (&full, follow("one.more"), R::FollowLimit),
     ]);
     for (given, when, then) in &table {
         check_refused::<Viewer>("ann", given, when, *then);
     }
-    table.into_iter().map(|(_, _, then)| then).collect()
+    let about_people = super::relations::tests::refused();
+    table
+        .into_iter()
+        .map(|(_, _, then)| then)
+        .chain(about_people)
+        .collect()
 }
 
 #[test]
@@ -330,33 +319,13 @@ fn a_combo_that_is_pushed_out_of_the_memory_is_ended_first() {
 }
 
 #[test]
-fn to_follow_twice_is_to_follow() {
-    check::<Viewer>("ann", &[], &follow(KIM), &[followed(KIM)]);
-    check::<Viewer>("ann", &[followed(KIM)], &follow(KIM), &[]);
-    let unfollow = Command::Unfollow { streamer: id(KIM) };
-    check::<Viewer>("ann", &[], &unfollow, &[]);
-    check::<Viewer>(
-        "ann",
-        &[followed(KIM)],
-        &unfollow,
-        &[Unfollowed { streamer: id(KIM) }.into()],
-    );
-    let state = viewer(&[
-        followed(KIM),
-        followed("lee"),
-        Unfollowed { streamer: id(KIM) }.into(),
-    ]);
-    assert!(state.following().map(|user| user.as_str()).eq(["lee"]));
-}
-
-#[test]
 fn only_refusals_about_money_are_recorded() {
     for command in [adjust(1, "x"), roses(1)] {
         let event = Viewer::refused(&command, Rejection::NotEnoughCoins).expect("recorded");
         assert_eq!(Viewer::answer(&event), Err(Rejection::NotEnoughCoins));
     }
     for command in [
-        follow(KIM),
+        Command::Block { user: id(KIM) },
         Command::EndIdleCombos,
         Command::EndCombo { combo: id("c") },
     ] {

@@ -1,8 +1,10 @@
 //! All views together, and what may be asked of them. Reads only: nothing here is ever asked in order to decide.
 
 mod answer;
+mod blocks;
 mod board;
 mod combos;
+mod edges;
 mod feed;
 mod followers;
 mod gift_stats;
@@ -11,14 +13,16 @@ mod order;
 mod orders;
 mod recent_chats;
 mod settings;
+mod standings;
 mod withdrawals;
 
 pub use crate::ledger::{Balance, Ledger, Sums};
 pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
 };
-pub use board::BoardView;
+pub use blocks::BlocksView;
 pub(crate) use board::Kind;
+pub use board::{BoardView, Phase};
 pub use combos::RunningCombos;
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
@@ -38,19 +42,18 @@ use domain::limits::COMBO_IDLE_MS;
 use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 
-use crate::day::{Day, UtcOffset};
-use crate::fact::{Projection, place, position};
+use crate::fact::{Place, Projection, place, position};
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::names::{Names, Number};
 use crate::store::{Stored, ViewStore};
+use crate::zone::Zone;
 use crate::{BadCursor, Error, Result};
-use board::Standings;
-use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     Ledger::NAME,
     FollowersView::NAME,
+    BlocksView::NAME,
     BoardView::NAME,
     RoomFeed::NAME,
     LiveRooms::NAME,
@@ -67,6 +70,7 @@ pub struct Views {
     pub(crate) names: Names,
     pub(crate) balances: Ledger,
     pub(crate) followers: FollowersView,
+    pub(crate) blocks: BlocksView,
     pub(crate) boards: BoardView,
     pub(crate) room_feed: RoomFeed,
     pub(crate) live_rooms: LiveRooms,
@@ -82,12 +86,13 @@ pub struct Views {
 }
 
 impl Views {
-    pub(crate) fn new(store: Arc<dyn ViewStore>, offset: UtcOffset) -> Self {
+    pub(crate) fn new(store: Arc<dyn ViewStore>, zone: Zone) -> Self {
         Self {
             names: Names::default(),
             balances: Ledger::default(),
             followers: FollowersView::default(),
-            boards: BoardView::new(offset),
+            blocks: BlocksView::default(),
+            boards: BoardView::new(zone),
             room_feed: RoomFeed::default(),
             live_rooms: LiveRooms::default(),
             recent_chats: RecentChats::default(),
@@ -106,6 +111,7 @@ impl Views {
         match ALL[at] {
             Ledger::NAME => self.balances = other.balances,
             FollowersView::NAME => self.followers = other.followers,
+            BlocksView::NAME => self.blocks = other.blocks,
             BoardView::NAME => self.boards = other.boards,
             RoomFeed::NAME => self.room_feed = other.room_feed,
             LiveRooms::NAME => self.live_rooms = other.live_rooms,
@@ -123,6 +129,7 @@ impl Views {
         [
             &mut self.balances,
             &mut self.followers,
+            &mut self.blocks,
             &mut self.boards,
             &mut self.room_feed,
             &mut self.live_rooms,
@@ -139,6 +146,7 @@ impl Views {
         [
             &self.balances,
             &self.followers,
+            &self.blocks,
             &self.boards,
             &self.room_feed,
             &self.live_rooms,
@@ -195,6 +203,17 @@ impl Views {
         edge.is_some_and(|(follower, streamer)| self.followers.follows(follower, streamer))
     }
 
+    /// Whether one blocks the other.
+    pub fn blocks(&self, who: &UserId, whom: &UserId) -> bool {
+        let edge = self.number(who.as_str()).zip(self.number(whom.as_str()));
+        edge.is_some_and(|(who, whom)| self.blocks.blocks(who, whom))
+    }
+
+    /// How many a user blocks.
+    pub fn blocked_count(&self, who: &UserId) -> u64 {
+        self.number(who.as_str()).map_or(0, |n| self.blocks.count(n))
+    }
+
     /// Who follows a streamer, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
     pub fn followers(
         &self,
@@ -202,20 +221,10 @@ impl Views {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
-        let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
-            return Ok(Err(BadCursor));
-        };
-        let Some(streamer) = self.number(streamer.as_str()) else {
-            return Ok(Ok(Page::empty()));
-        };
-        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let found = FollowersView::page(
-            streamer,
-            behind.map(|[p]| p),
-            limit + 1,
-            &self.stored(FollowersView::NAME),
-        )?;
-        self.relations(&found, limit).map(Ok)
+        let stored = self.stored(FollowersView::NAME);
+        self.relations(streamer, cursor, limit, |streamer, behind, limit| {
+            FollowersView::followers(streamer, behind, limit, &stored)
+        })
     }
 
     /// Whom a user follows, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
@@ -225,22 +234,41 @@ impl Views {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
+        let stored = self.stored(FollowersView::NAME);
+        self.relations(follower, cursor, limit, |follower, behind, limit| {
+            FollowersView::following(follower, behind, limit, &stored)
+        })
+    }
+
+    /// Whom a user blocks, latest first. `limit` is cut to [`PAGE_ENTRIES_MAX`].
+    pub fn blocked(
+        &self,
+        who: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
+        let stored = self.stored(BlocksView::NAME);
+        self.relations(who, cursor, limit, |who, behind, limit| {
+            BlocksView::page(who, behind, limit, &stored)
+        })
+    }
+
+    /// A page of a list of people, of which `read` gives so many behind a place.
+    fn relations(
+        &self,
+        whose: &UserId,
+        cursor: Option<&str>,
+        limit: usize,
+        read: impl FnOnce(Number, Option<Place>, usize) -> Result<Vec<edges::Line>>,
+    ) -> Result<std::result::Result<Page<Relation>, BadCursor>> {
         let Ok(behind) = cursor.map(read_cursor::<1>).transpose() else {
             return Ok(Err(BadCursor));
         };
-        let Some(follower) = self.number(follower.as_str()) else {
+        let Some(whose) = self.number(whose.as_str()) else {
             return Ok(Ok(Page::empty()));
         };
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let mut found = FollowersView::following(follower, &self.stored(FollowersView::NAME))?;
-        if let Some([behind]) = behind {
-            found.retain(|(place, ..)| *place < behind);
-        }
-        found.truncate(limit + 1);
-        self.relations(&found, limit).map(Ok)
-    }
-
-    fn relations(&self, found: &[(u64, Number, i64)], limit: usize) -> Result<Page<Relation>> {
+        let found = read(whose, behind.map(|[place]| place), limit + 1)?;
         let shown = &found[..found.len().min(limit)];
         let entries = shown.iter().map(|&(_, number, since_ms)| {
             let user = self.user(number)?;
@@ -251,10 +279,10 @@ impl Views {
             .last()
             .filter(|_| more)
             .map(|(place, ..)| write_cursor([*place]));
-        Ok(Page {
+        Ok(Ok(Page {
             entries: entries.collect::<Result<_>>()?,
             cursor,
-        })
+        }))
     }
 
     /// The rooms that a user follows and that are live, latest begun first.
@@ -393,93 +421,5 @@ impl Views {
         gifts.sort_unstable_by_key(|(gift, sums)| (Reverse(sums.coins), *gift));
         let told = gifts.into_iter().take(limit);
         told.map(|(gift, sums)| (gift.clone(), sums)).collect()
-    }
-
-    /// The day of a moment (unix ms) by the platform's calendar.
-    pub fn day_of(&self, at_ms: i64) -> Day {
-        Day::of(at_ms, self.boards.offset())
-    }
-
-    /// The best of a board on a day: ranks `from + 1` and below, at most `limit`.
-    pub fn board_top(&self, board: &Board, day: Day, from: usize, limit: usize) -> Result<Vec<Standing>> {
-        self.standings(board, day, |board| {
-            board.order.slice(from, limit.min(PAGE_ENTRIES_MAX)).collect()
-        })
-    }
-
-    /// A user's rank on a board (counted from 1) and score; none for one who does not stand on it.
-    pub fn board_rank(&self, board: &Board, day: Day, user: &UserId) -> Result<Option<(u64, u64)>> {
-        let Some(number) = self.number(user.as_str()) else {
-            return Ok(None);
-        };
-        let found = self.with_board(board, day, |board| board.rank(number))?;
-        Ok(found.flatten().map(|(rank, score)| (rank as u64 + 1, score)))
-    }
-
-    /// A user's neighbours on a board, the user in the middle where there is room; empty for one who does not stand on it.
-    pub fn board_around(
-        &self,
-        board: &Board,
-        day: Day,
-        user: &UserId,
-        limit: usize,
-    ) -> Result<Vec<Standing>> {
-        let Some(number) = self.number(user.as_str()) else {
-            return Ok(Vec::new());
-        };
-        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        self.standings(board, day, |board| {
-            let Some((rank, _)) = board.rank(number) else {
-                return Vec::new();
-            };
-            let last = board.order.len().saturating_sub(limit);
-            board
-                .order
-                .slice(rank.saturating_sub(limit / 2).min(last), limit)
-                .collect()
-        })
-    }
-
-    fn standings(
-        &self,
-        board: &Board,
-        day: Day,
-        read: impl FnOnce(Standings<'_>) -> Vec<(usize, Rung)>,
-    ) -> Result<Vec<Standing>> {
-        let found = self.with_board(board, day, read)?.unwrap_or_default();
-        let standing = |(rank, rung): (usize, Rung)| {
-            let user = self.user(rung.user)?;
-            Ok(Standing {
-                rank: rank as u64 + 1,
-                user,
-                score: rung.score(),
-            })
-        };
-        found.into_iter().map(standing).collect()
-    }
-
-    fn with_board<T>(
-        &self,
-        board: &Board,
-        day: Day,
-        read: impl FnOnce(Standings<'_>) -> T,
-    ) -> Result<Option<T>> {
-        let kind = match board {
-            Board::Tickets => Kind::Tickets,
-            Board::Coins => Kind::Coins,
-            Board::Room(room) => match self.number(room.as_str()) {
-                Some(room) => Kind::Room(room),
-                None => return Ok(None),
-            },
-        };
-        self.boards.with(kind, day, &self.stored(BoardView::NAME), read)
-    }
-
-    pub(crate) fn board(&self, kind: Kind) -> Result<Board> {
-        Ok(match kind {
-            Kind::Tickets => Board::Tickets,
-            Kind::Coins => Board::Coins,
-            Kind::Room(room) => Board::Room(RoomId::of(&self.user(room)?)),
-        })
     }
 }

@@ -3,7 +3,7 @@
 use crate::support::*;
 use journal::memory::MemoryJournal;
 use projections::views::{Balance, Board, LiveRoom, Page, Relation, Sums};
-use projections::{BadCursor, Day};
+use projections::{BadCursor, Day, Period};
 
 #[test]
 fn balances_follow_grants_gifts_and_credits() {
@@ -48,6 +48,45 @@ fn balances_follow_grants_gifts_and_credits() {
         views.balances().added_up(),
         (u128::from(sums.granted - sums.taken - sums.spent), 15)
     );
+}
+
+#[test]
+fn a_block_ends_the_follows_both_ways_at_once_and_is_listed() {
+    let journal = MemoryJournal::new();
+    journal.set_now_ms(MORNING_MS);
+    append(&journal, viewer("ann"), followed("bob"));
+    append(&journal, viewer("bob"), followed("ann"));
+    append(&journal, viewer("bob"), blocked("ann"));
+    append(&journal, viewer("bob"), blocked("cat"));
+    let store = memory();
+    let (ann, bob) = (user("ann"), user("bob"));
+    {
+        let runner = folded(journal.clone(), &store);
+        let handle = runner.handle();
+        let views = handle.read();
+        assert!(!views.follows(&ann, &bob) && !views.follows(&bob, &ann));
+        assert!(views.blocks(&bob, &ann) && !views.blocks(&ann, &bob));
+        assert!(
+            views
+                .following(&ann, None, 10)
+                .unwrap()
+                .unwrap()
+                .entries
+                .is_empty()
+        );
+    }
+    // The blocked one's own stream says so later; then it is taken back. The views were closed meanwhile.
+    append(&journal, viewer("ann"), unfollowed("bob"));
+    append(&journal, viewer("bob"), unblocked("ann"));
+    append(&journal, viewer("ann"), followed("bob"));
+    let runner = folded(journal, &store);
+    let handle = runner.handle();
+    let views = handle.read();
+    assert!(views.follows(&ann, &bob) && !views.blocks(&bob, &ann));
+    let blocked = views.blocked(&bob, None, 10).unwrap().unwrap();
+    let blocked: Vec<_> = blocked.entries.iter().map(|e| e.user.as_str()).collect();
+    assert_eq!((blocked, views.blocked_count(&bob)), (vec!["cat"], 1));
+    assert_eq!(views.follower_count(&bob), 1);
 }
 
 #[test]
@@ -117,7 +156,7 @@ fn boards_are_cut_at_the_platforms_midnight() {
     let handle = runner.handle();
     let views = handle.read();
     let top = |board: &str, day: &str| {
-        let day: Day = day.parse().unwrap();
+        let day = Period::day(day.parse::<Day>().unwrap());
         let top = views
             .board_top(&board.parse::<Board>().unwrap(), day, 0, 10)
             .unwrap();
@@ -137,11 +176,15 @@ fn boards_are_cut_at_the_platforms_midnight() {
     assert_eq!(top("coins", "2025-11-20"), [""; 0]);
     let today = views.day_of(MORNING_MS);
     assert_eq!(
-        views.board_rank(&Board::Coins, today, &user("ann")).unwrap(),
+        views
+            .board_rank(&Board::Coins, Period::day(today), &user("ann"))
+            .unwrap(),
         Some((2, 15))
     );
     assert_eq!(
-        views.board_rank(&Board::Coins, today, &user("dan")).unwrap(),
+        views
+            .board_rank(&Board::Coins, Period::day(today), &user("dan"))
+            .unwrap(),
         None
     );
 }
@@ -161,7 +204,9 @@ fn days_long_past_are_read_from_the_store() {
     let views = handle.read();
     for day in 0..6 {
         let day_of = views.day_of(MORNING_MS + day * 24 * HOUR_MS);
-        let top = views.board_top(&Board::Room(room("bob")), day_of, 0, 1).unwrap();
+        let top = views
+            .board_top(&Board::Room(room("bob")), Period::day(day_of), 0, 1)
+            .unwrap();
         let expected = if day > 2 {
             ("ann", 10 + day as u64)
         } else {
@@ -190,7 +235,7 @@ fn around_shows_a_users_neighbours() {
     let today = views.day_of(MORNING_MS);
     let around = |id: &str, limit| {
         let around = views
-            .board_around(&Board::Coins, today, &user(id), limit)
+            .board_around(&Board::Coins, Period::day(today), &user(id), limit)
             .unwrap();
         around.iter().map(|s| s.rank).collect::<Vec<_>>()
     };

@@ -8,7 +8,7 @@ use journal::Reader;
 use journal::memory::MemoryJournal;
 use projections::limits::RECENT_CHATS_MAX;
 use projections::views::{Board, Settings, Views};
-use projections::{Day, UtcOffset};
+use projections::{Day, Period, Zone};
 
 use crate::support::*;
 
@@ -39,6 +39,7 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
     for id in PEOPLE {
         balance(&told, views, id);
         relations(&told, views, id);
+        blocks(&told, views, id);
         feed(&told, views, id);
         recent_chats(&told, views, id);
         settings(&told, views, id);
@@ -47,10 +48,7 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
     }
     gifts(&told, views, None);
     live(&told, views);
-    let days: BTreeSet<_> = told
-        .iter()
-        .map(|t| Day::of(t.at_ms, UtcOffset::SHANGHAI))
-        .collect();
+    let days: BTreeSet<_> = told.iter().map(|t| Day::of(t.at_ms, Zone::shanghai())).collect();
     for day in days {
         boards(&told, views, day);
     }
@@ -80,11 +78,15 @@ fn relations(told: &[Told], views: &Views, id: &str) {
     for t in told {
         match &t.event {
             Event::Followed(e) if e.streamer.as_str() == id => {
-                followers.insert(&t.stream.key, (t.sequence, t.at_ms));
+                // One that is renewed began when it began.
+                followers.entry(&t.stream.key).or_insert((t.sequence, t.at_ms));
             }
             Event::Unfollowed(e) if e.streamer.as_str() == id => {
                 followers.remove(&*t.stream.key);
             }
+            // Both ways.
+            Event::Blocked(e) if e.user.as_str() == id => _ = followers.remove(&*t.stream.key),
+            Event::Blocked(e) if t.stream.key == id => _ = followers.remove(e.user.as_str()),
             _ => {}
         }
     }
@@ -120,6 +122,34 @@ fn relations(told: &[Told], views: &Views, id: &str) {
             "{other} follows {id}"
         );
     }
+}
+
+fn blocks(told: &[Told], views: &Views, id: &str) {
+    let mut blocked: BTreeMap<&str, (u64, i64)> = BTreeMap::new();
+    for t in told.iter().filter(|t| t.stream.key == id) {
+        match &t.event {
+            Event::Blocked(e) => _ = blocked.insert(e.user.as_str(), (t.sequence, t.at_ms)),
+            Event::Unblocked(e) => _ = blocked.remove(e.user.as_str()),
+            _ => {}
+        }
+    }
+    for other in PEOPLE {
+        let wanted = blocked.contains_key(other);
+        assert_eq!(
+            views.blocks(&user(id), &user(other)),
+            wanted,
+            "{id} blocks {other}"
+        );
+    }
+    let mut wanted: Vec<_> = blocked.iter().map(|(who, (seq, ms))| (*seq, *ms, *who)).collect();
+    wanted.sort_unstable_by(|a, b| b.cmp(a));
+    assert_eq!(views.blocked_count(&user(id)), wanted.len() as u64);
+    let page = views.blocked(&user(id), None, 100).unwrap().unwrap();
+    let found = page.entries.iter().map(|r| (r.since_ms, r.user.as_str()));
+    assert!(
+        found.eq(wanted.iter().map(|(_, ms, who)| (*ms, *who))),
+        "whom {id} blocks"
+    );
 }
 
 fn shown(t: &Told, id: &str) -> bool {
@@ -277,10 +307,7 @@ fn boards(told: &[Told], views: &Views, day: Day) {
         .chain(PEOPLE.map(|id| format!("room:{id}")));
     for name in all {
         let mut scores: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for t in told
-            .iter()
-            .filter(|t| Day::of(t.at_ms, UtcOffset::SHANGHAI) == day)
-        {
+        for t in told.iter().filter(|t| Day::of(t.at_ms, Zone::shanghai()) == day) {
             let Event::GiftSent(e) = &t.event else { continue };
             let (who, amount) = match name.strip_prefix("room:") {
                 None if name == "tickets" => (e.room.to_string(), e.tickets),
@@ -295,7 +322,7 @@ fn boards(told: &[Told], views: &Views, day: Day) {
         let mut sorted: Vec<_> = scores.into_iter().collect();
         sorted.sort_by_key(|(_, (score, reached))| (std::cmp::Reverse(*score), *reached));
         let board: Board = name.parse().unwrap();
-        let top = views.board_top(&board, day, 0, 100).unwrap();
+        let top = views.board_top(&board, Period::day(day), 0, 100).unwrap();
         let found: Vec<_> = top
             .iter()
             .map(|s| (s.rank, s.user.to_string(), s.score))
@@ -306,7 +333,7 @@ fn boards(told: &[Told], views: &Views, day: Day) {
         assert_eq!(found, wanted.collect::<Vec<_>>(), "board {name} of {day}");
         for (rank, id, score) in &found {
             assert_eq!(
-                views.board_rank(&board, day, &user(id)).unwrap(),
+                views.board_rank(&board, Period::day(day), &user(id)).unwrap(),
                 Some((*rank, *score))
             );
         }

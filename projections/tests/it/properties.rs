@@ -26,7 +26,7 @@ enum Step {
 
 fn happens() -> impl Strategy<Value = Step> {
     let who = 0..PEOPLE.len();
-    (who.clone(), who, 0u8..20, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
+    (who.clone(), who, 0u8..23, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
         let (a, b) = (PEOPLE[a], PEOPLE[b]);
         let (stream, event): (_, Event) = match kind {
             0 => (viewer(a), grant(n as i64 + 1, n).into()),
@@ -40,6 +40,8 @@ fn happens() -> impl Strategy<Value = Step> {
             8 => (room_stream(b), liked(session, 1, n + 1).into()),
             9..12 => (room_stream(b), order(a, n)),
             12..15 => (viewer(a), combo_gift(b, session).into()),
+            15 | 16 => (viewer(a), blocked(b).into()),
+            17 => (viewer(a), unblocked(b).into()),
             _ => (viewer(a), gift(b, session, n, n / 2, n * 3).into()),
         };
         Step::Happens(stream, event)

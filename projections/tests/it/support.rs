@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::event::{
-    Banned, ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, FollowersOnlySet, GiftSent,
+    Banned, Blocked, ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, FollowersOnlySet, GiftSent,
     LikesCounted, LiveStarted, LiveStopped, ModeratorAdded, ModeratorRemoved, Muted, NoticePosted, Pinned,
-    Role, SlowModeSet, TicketsCredited, Unfollowed, Unpinned,
+    Role, SlowModeSet, TicketsCredited, Unblocked, Unfollowed, Unpinned,
 };
 use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
 use journal::memory::MemoryJournal;
@@ -168,12 +168,27 @@ pub(crate) fn liked(session: u32, likes: u64, total: u64) -> LikesCounted {
 pub(crate) fn followed(streamer: &str) -> Followed {
     Followed {
         streamer: user(streamer),
+        cleared: 0,
     }
 }
 
 pub(crate) fn unfollowed(streamer: &str) -> Unfollowed {
     Unfollowed {
         streamer: user(streamer),
+    }
+}
+
+pub(crate) fn blocked(whom: &str) -> Blocked {
+    Blocked {
+        user: user(whom),
+        change: 1,
+    }
+}
+
+pub(crate) fn unblocked(whom: &str) -> Unblocked {
+    Unblocked {
+        user: user(whom),
+        change: 2,
     }
 }
 

@@ -171,7 +171,23 @@ for (const [name, format] of Object.entries(formats)) {
       assert.deepEqual([followers.total, followers.users[0].user], [1, ann.user]);
       const removed = await ann.command('follow.remove', { streamer: STAR });
       await wallet(ann, removed.position);
-      assert.deepEqual((await ann.rpc('follow.list')).users, []);
+      assert.deepEqual((await ann.rpc('follow.list', { min_position: removed.position })).users, []);
+    });
+
+    test('a_block_puts_out_for_good_until_it_is_taken_back', async (t) => {
+      const host = await Client.connect(server, format, as('host'));
+      const guest = await Client.connect(server, format, as('guest'));
+      const room = `room:${host.user}`;
+      await inside(t, guest, room);
+      const blocked = await host.command('block.add', { user: guest.user });
+      await refused(guest.command('follow.add', { streamer: host.user }), 434);
+      await refused(guest.rpc('room.info', { room: host.user }), 434);
+      const { relations } = await host.rpc('relation.get', { users: [guest.user], min_position: blocked.position });
+      assert.deepEqual([relations[0].user, relations[0].blocked], [guest.user, true]);
+      await host.command('block.remove', { user: guest.user });
+      await guest.command('follow.add', { streamer: host.user });
+      host.leave();
+      guest.leave();
     });
 
     test('chat_is_seen_at_the_position_that_its_sender_was_told', async (t) => {

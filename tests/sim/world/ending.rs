@@ -135,6 +135,7 @@ impl World {
                 .clock_ms
                 .fetch_add(PROCESS_ROUND_MS, Ordering::SeqCst);
             life.till.iter_mut().for_each(Till::retry);
+            life.relations.retry();
             let before = life.head();
             self.rest(life);
             let log = life.log().expect("a sound journal can be read");
@@ -162,6 +163,8 @@ impl World {
         }
         for _ in 0..2 {
             life.till.iter_mut().for_each(Till::advance);
+            life.relations.retry();
+            life.relations.advance();
             life.settlers.iter_mut().for_each(|settler| {
                 settler.retry();
                 settler.advance();
@@ -224,6 +227,7 @@ impl World {
     }
 
     pub(super) fn check_rest(&mut self, life: &Life, model: &Model) {
+        model.check_relations();
         for (name, streamer) in &model.streamers {
             assert!(
                 streamer.owed.is_empty(),

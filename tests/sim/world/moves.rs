@@ -24,6 +24,12 @@ impl World {
             self.hear(life);
             return;
         }
+        match self.relations_random.u8(0..24) {
+            0..4 => _ = life.sever(),
+            4 => life.relations.retry(),
+            5 => life.relations.advance(),
+            _ => {}
+        }
         match self.random.u8(0..100) {
             0..22 => self.send_next(life),
             22..26 => self.resend(life),
@@ -205,7 +211,7 @@ impl World {
         };
         let Some(key) = self.pick(&keys) else { return };
         let stopped = match hall {
-            0 => life.viewers.stop(&key),
+            0 => life.stop_viewer(&key),
             1 => life.stop_streamer(&key),
             _ => life.rooms.stop(&key),
         };
@@ -214,7 +220,7 @@ impl World {
 
     pub(super) fn stop_all(&mut self, life: &mut Life) {
         for key in life.viewers.keys() {
-            life.viewers.stop(&key);
+            life.stop_viewer(&key);
         }
         for key in life.streamers.keys() {
             life.stop_streamer(&key);
@@ -265,7 +271,10 @@ impl World {
             "commands handed back until the first of their id was durable",
             back as u64,
         );
-        back + life.take_asked_rooms() + life.take_asked_debts() + life.take_asked_follows(&mut self.tally)
+        back + life.take_asked_rooms()
+            + life.take_asked_debts()
+            + life.take_asked_follows(&mut self.tally)
+            + life.take_asked_blocks(&mut self.tally)
             > 0
     }
 
@@ -321,6 +330,7 @@ impl World {
         moved |= self.carry(life);
         moved |= life.step();
         moved |= life.cash();
+        moved |= life.sever();
         moved |= life.pay_out(&mut self.tally);
         let Life {
             settlers, streamers, ..
