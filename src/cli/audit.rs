@@ -99,7 +99,7 @@ fn print(report: &Report) {
             (None, 0) => "not checked: there was nothing to look at".into(),
             (None, checks) => format!("ok, {checks} checks"),
         };
-        println!("{:>2}  {:<54}{outcome}", verdict.number, verdict.promise);
+        println!("{:>2}  {:<54}  {outcome}", verdict.number, verdict.promise);
     }
     println!();
     open_ends(report);

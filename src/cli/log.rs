@@ -57,9 +57,10 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<std::io::Error>()
-        .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    let plain = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let in_json = error.downcast_ref::<serde_json::Error>();
+    let kind = plain.or(in_json.and_then(serde_json::Error::io_error_kind));
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 fn write(args: &Args, reader: &impl Reader, out: &mut impl Write) -> Result<()> {
@@ -122,4 +123,31 @@ fn line(record: &RecordRef<'_>, out: &mut impl Write) -> Result<()> {
     };
     serde_json::to_writer(&mut *out, &line)?;
     Ok(out.write_all(b"\n")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_broken_pipe;
+
+    /// Somebody who has seen enough.
+    struct Gone;
+
+    impl std::io::Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            self.write(&[]).map(drop)
+        }
+    }
+
+    #[test]
+    fn a_reader_who_has_seen_enough_is_known_inside_a_line_and_between_lines() {
+        let inside = serde_json::to_writer(Gone, &1).expect_err("nobody reads");
+        assert!(is_broken_pipe(&inside.into()));
+        let between = std::io::Write::flush(&mut Gone).expect_err("nobody reads");
+        assert!(is_broken_pipe(&between.into()));
+        assert!(!is_broken_pipe(&anyhow::anyhow!("something else")));
+    }
 }
