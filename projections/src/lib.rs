@@ -23,7 +23,7 @@ pub mod views;
 mod wait;
 
 pub use day::{BadDay, Day, UtcOffset};
-pub use deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink, WithdrawalChange};
+pub use deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink, Told, WithdrawalChange};
 pub use error::{BadCursor, Error, Result};
 pub use fact::{Fact, Place, Projection, place, position};
 pub use names::{NOBODY, Names, Number};

@@ -15,6 +15,8 @@ pub const RUNNING_COMBO_KEPT_MS: i64 = 60_000;
 pub const BOARD_DAYS_IN_MEMORY: usize = 2;
 /// The places of a board that are watched: a batch that changes one of them is told as a change of the board's top.
 pub const BOARD_TOP_PLACES: usize = 10;
+/// Conversations with unread messages that are counted for one user; with more, the sum says at least so many.
+pub const UNREAD_CONVERSATIONS_MAX: usize = 1_000;
 /// Longest page of any list; a longer one is cut to it.
 pub const PAGE_ENTRIES_MAX: usize = 100;
 /// Records folded under one hold of the views' lock, so that readers never wait for more than this many.

@@ -4,6 +4,7 @@ mod answer;
 mod blocks;
 mod board;
 mod combos;
+mod conversations;
 mod edges;
 mod feed;
 mod followers;
@@ -23,6 +24,7 @@ pub use blocks::BlocksView;
 pub use board::BoardView;
 pub(crate) use board::Kind;
 pub use combos::RunningCombos;
+pub use conversations::{Conversation, ConversationsView, Unread};
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
 pub use gift_stats::{GiftStats, GiftSums};
@@ -51,7 +53,7 @@ use board::Standings;
 use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     Ledger::NAME,
     FollowersView::NAME,
     BlocksView::NAME,
@@ -64,6 +66,7 @@ pub const ALL: [&str; 12] = [
     OrdersView::NAME,
     GiftStats::NAME,
     WithdrawalsView::NAME,
+    ConversationsView::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -81,6 +84,7 @@ pub struct Views {
     pub(crate) orders: OrdersView,
     pub(crate) gift_stats: GiftStats,
     pub(crate) withdrawals: WithdrawalsView,
+    pub(crate) conversations: ConversationsView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -102,6 +106,7 @@ impl Views {
             orders: OrdersView::default(),
             gift_stats: GiftStats::default(),
             withdrawals: WithdrawalsView::default(),
+            conversations: ConversationsView::default(),
             store,
             spaces: Default::default(),
         }
@@ -121,6 +126,7 @@ impl Views {
             RunningCombos::NAME => self.running_combos = other.running_combos,
             OrdersView::NAME => self.orders = other.orders,
             WithdrawalsView::NAME => self.withdrawals = other.withdrawals,
+            ConversationsView::NAME => self.conversations = other.conversations,
             _ => self.gift_stats = other.gift_stats,
         }
     }
@@ -140,6 +146,7 @@ impl Views {
             &mut self.orders,
             &mut self.gift_stats,
             &mut self.withdrawals,
+            &mut self.conversations,
         ]
     }
 
@@ -157,6 +164,7 @@ impl Views {
             &self.orders,
             &self.gift_stats,
             &self.withdrawals,
+            &self.conversations,
         ]
     }
 

@@ -118,6 +118,8 @@ fn every_view_that_is_spoiled_is_rebuilt_when_it_is_opened() {
         append(&journal, viewer("ann"), combo_gift("bob", 3));
         crate::orders::payment(&journal, "1", crate::orders::received("1", "nowhere"));
         append(&journal, streamer("bob"), crate::withdrawals::requested("w1"));
+        append(&journal, viewer("cat"), blocked("dan"));
+        append(&journal, conversation("ann", "bob"), message("ann", "bob", 1));
         drop(folded(journal.clone(), &store));
         assert!(spoil(&*store, view, |_, value| Some(value[..value.len() - 1].to_vec())) > 0);
         let runner = folded(journal.clone(), &store);
@@ -298,7 +300,7 @@ fn an_unknown_view_is_refused_with_the_names_there_are() {
         refused
             .unwrap_err()
             .to_string()
-            .contains("balances, followers, boards, room_feed, live_rooms, recent_chats")
+            .contains("balances, followers, blocks, boards, room_feed, live_rooms, recent_chats")
     );
 }
 
