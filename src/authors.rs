@@ -15,6 +15,7 @@ pub const PARTS: &[&str] = &[
     "door",
     "likes",
     "payouts",
+    "relations",
     "room",
     "sandbox",
     "settlement",

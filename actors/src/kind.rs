@@ -186,7 +186,8 @@ impl Kind for Conversation {
         send.blocks = blocks(from, to)
             .zip(blocks(to, from))
             .map(|(sender, receiver)| Between { sender, receiver });
-        send.too_fast = send.mutual.is_none() && !house.message_rates.take(from, (house.clock)());
+        let counts = send.mutual.is_none() && send.admissible().is_ok();
+        send.too_fast = counts && !house.message_rates.take(&send.from, (house.clock)());
         Ok(())
     }
 

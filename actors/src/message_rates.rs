@@ -1,8 +1,8 @@
 //! How fast each user writes private messages, to whomever. A conversation's own state cannot tell: it knows two users, and
 //! one who floods writes to thousands.
 //!
-//! It lives in memory only and is nobody's state: what a restart forgets is a few messages more. Every attempt that is looked
-//! at counts, one that is refused for another reason as well. It must never hold a lock while it calls.
+//! It lives in memory only and is nobody's state: what a restart forgets is a few messages more. Every attempt that nothing
+//! else but a missing answer would refuse counts. It must never hold a lock while it calls.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -63,6 +63,29 @@ impl SendMessage {
             mutual: None,
         }
     }
+
+    /// The text as it would be sent, if it comes as far as the sender's rate.
+    ///
+    /// # Errors
+    /// In this order: the text's own, [`Rejection::MessageToSelf`], [`Rejection::Busy`] (somebody has to be asked),
+    /// [`Rejection::MessageBlocked`], [`Rejection::BlockedBy`], [`Rejection::BlockedWord`].
+    pub fn admissible(&self) -> Result<String, Rejection> {
+        let text = text::clean(&self.text, MESSAGE_TEXT_CHARS_MAX)?;
+        if self.from == self.to {
+            return Err(Rejection::MessageToSelf);
+        }
+        let blocks = self.blocks.ok_or(Rejection::Busy)?;
+        if blocks.sender {
+            return Err(Rejection::MessageBlocked);
+        }
+        if blocks.receiver {
+            return Err(Rejection::BlockedBy);
+        }
+        if self.blocked_word {
+            return Err(Rejection::BlockedWord);
+        }
+        Ok(text)
+    }
 }
 
 /// One `message.read`.
@@ -131,20 +154,7 @@ impl Conversation {
     }
 
     fn send(&self, send: &SendMessage) -> Result<Decision<Answer>, Rejection> {
-        let text = text::clean(&send.text, MESSAGE_TEXT_CHARS_MAX)?;
-        if send.from == send.to {
-            return Err(Rejection::MessageToSelf);
-        }
-        let blocks = send.blocks.ok_or(Rejection::Busy)?;
-        if blocks.sender {
-            return Err(Rejection::MessageBlocked);
-        }
-        if blocks.receiver {
-            return Err(Rejection::BlockedBy);
-        }
-        if send.blocked_word {
-            return Err(Rejection::BlockedWord);
-        }
+        let text = send.admissible()?;
         if send.too_fast {
             return Err(Rejection::MessageTooFast);
         }

@@ -227,10 +227,21 @@ impl Inner {
             }
             conversation::Command::Send(mut send) => {
                 send.mutual = None;
+                let reply = self.counted(reply);
                 let reply = self.ask_whether_mutual(request.clone(), send.clone(), reply);
                 self.give_message(request, send, reply);
             }
         }
+    }
+
+    fn counted(self: &Arc<Self>, reply: Reply<conversation::Answer>) -> Reply<conversation::Answer> {
+        let inner = self.clone();
+        Reply::from(move |said: Outcome<conversation::Answer>| {
+            if said.is_ok() {
+                inner.house.stats.messages.add_one();
+            }
+            reply.send(said);
+        })
     }
 
     fn give_message(
