@@ -5,8 +5,9 @@ use std::collections::HashMap;
 
 use domain::event::Role;
 use domain::streamer::WithdrawalState;
-use domain::{Event, Rejection, catalogue, order, payment, room, streamer, viewer};
+use domain::{Event, Rejection, catalogue, conversation, order, payment, room, streamer, viewer};
 
+use crate::letters::{Letters, ROW};
 use crate::model::{Asked, Elsewhere, Model, Seen, refusal};
 use crate::offers::Offers;
 use crate::script::{Body, Command, Family};
@@ -21,6 +22,8 @@ pub enum Said {
     Streamer(streamer::Answer),
     /// A room.
     Room(room::Answer),
+    /// A conversation.
+    Conversation(conversation::Answer),
     /// An order.
     Order(order::Answer),
     /// A payment.
@@ -46,6 +49,9 @@ pub enum Told {
     /// Nobody can say.
     Unknown,
 }
+
+/// Messages that one may try to send at once.
+const BURST: usize = 5;
 
 struct Heard {
     command: usize,
@@ -77,6 +83,12 @@ enum Claim {
     Live(String),
     /// User, streamer: the one does not follow the other.
     Stranger(String, String),
+    /// User, user: the one follows the other.
+    Follows(String, String),
+    /// User, user: at least one of them does not follow the other.
+    NotMutual(String, String),
+    /// User, user: neither blocks the other.
+    NoBlocks(String, String),
     /// User, user: the one blocks the other.
     Blocks(String, String),
     /// User: their blocks have seen so many changes.
@@ -214,6 +226,7 @@ impl Oracle {
         let firsts = self.firsts(&log);
         self.check_providers(&log);
         let mut questions = self.questions_of_records(&log, &firsts);
+        questions.extend(self.questions_of_letters(&log));
         for heard in &self.heard {
             questions.extend(self.check_heard(heard, &log, &firsts));
         }
@@ -287,6 +300,43 @@ impl Oracle {
                 claim,
                 answered: false,
             });
+        }
+        questions
+    }
+
+    /// What messages claim of the two: at some moment after it was first sent neither blocked the other, and one past three
+    /// without an answer was decided after both were asked, at some moments, and said that they follow.
+    fn questions_of_letters(&self, log: &[Seen]) -> Vec<Question> {
+        let mut letters = HashMap::<&str, Letters>::new();
+        let mut questions = Vec::new();
+        for seen in log {
+            let Event::MessageSent(sent) = &seen.event else {
+                continue;
+            };
+            let (from, to) = (sent.from.to_string(), sent.to.to_string());
+            let conversation = letters.entry(&seen.stream).or_default();
+            let row = conversation.row(&from);
+            conversation.apply(&seen.event, seen.sequence, seen.at_ms);
+            let id = seen.command_id.clone().unwrap_or_default();
+            let number = self.by_id.get(&(seen.stream.clone(), id, seen.hash));
+            let first = number.and_then(|number| self.first_sent[*number]);
+            let first = first.unwrap_or_else(|| panic!("nobody asked for {seen:?}"));
+            let mut question = |claim, streams| {
+                questions.push(Question {
+                    from: first,
+                    upto: seen.sequence - 1,
+                    streams,
+                    claim,
+                    answered: false,
+                });
+            };
+            let viewers = [format!("viewer-{from}"), format!("viewer-{to}")];
+            question(Claim::NoBlocks(from.clone(), to.clone()), viewers.to_vec());
+            if row >= ROW {
+                let [one, other] = viewers;
+                question(Claim::Follows(from.clone(), to.clone()), vec![one]);
+                question(Claim::Follows(to, from), vec![other]);
+            }
         }
         questions
     }
@@ -377,7 +427,7 @@ impl Oracle {
             }
             Told::Refused(Rejection::BlockedBy) => {
                 let who = match &command.body {
-                    Body::Follow { whom } => whom.clone(),
+                    Body::Follow { whom } | Body::Message { to: whom, .. } => whom.clone(),
                     _ => command.key.clone(),
                 };
                 let streams = vec![format!("viewer-{who}")];
@@ -387,6 +437,25 @@ impl Oracle {
                     ..question(heard.sent, heard.told_at, claim)
                 }]
             }
+            Told::Refused(Rejection::MessageBlocked) => {
+                let Body::Message { to, .. } = &command.body else {
+                    panic!("no message, and refused as one: {command:?}")
+                };
+                let claim = Claim::Blocks(command.actor.clone(), to.clone());
+                vec![Question {
+                    streams: vec![format!("viewer-{}", command.actor)],
+                    ..question(heard.sent, heard.told_at, claim)
+                }]
+            }
+            Told::Refused(Rejection::MessageTooFast) => {
+                let of_them = |(other, _): &&(usize, u64)| {
+                    let other = &self.commands[*other];
+                    other.actor == command.actor && matches!(other.body, Body::Message { .. })
+                };
+                let tried = self.deliveries.iter().filter(of_them).count();
+                assert!(tried > BURST, "{tried} messages are not too many: {command:?}");
+                Vec::new()
+            }
             Told::Refused(rejection) => {
                 let (from, upto) = (heard.sent, heard.told_at);
                 let mut questions = vec![question(from, upto, Claim::Refused(heard.command, *rejection))];
@@ -395,6 +464,13 @@ impl Oracle {
                     questions.push(Question {
                         streams: vec![format!("viewer-{}", command.actor)],
                         ..question(from, upto, claim)
+                    });
+                }
+                if let (Rejection::AnswerAwaited, Body::Message { to, .. }) = (rejection, &command.body) {
+                    let (one, other) = (command.actor.clone(), to.clone());
+                    questions.push(Question {
+                        streams: vec![format!("viewer-{one}"), format!("viewer-{other}")],
+                        ..question(from, upto, Claim::NotMutual(one, other))
                     });
                 }
                 if *rejection == Rejection::InDebt {
@@ -474,6 +550,9 @@ impl Oracle {
             Claim::Blocks(who, whom) => model.blocks(who, whom),
             Claim::BlockChanges(who, changes) => model.block_changes(who) == *changes,
             Claim::Stranger(user, streamer) => !model.follows(user, streamer),
+            Claim::Follows(user, other) => model.follows(user, other),
+            Claim::NotMutual(one, other) => !model.follows(one, other) || !model.follows(other, one),
+            Claim::NoBlocks(one, other) => !model.blocks(one, other) && !model.blocks(other, one),
             Claim::MayWrite(user, room) => {
                 let role = model.room(room).role(room, user);
                 !model.room(room).followers_only || role != Role::Viewer || model.follows(user, room)
@@ -503,6 +582,10 @@ impl Oracle {
                         && *said == Said::Room(room::Answer::Ordered);
                 }
                 let wanted = match &command.body {
+                    Body::Read { .. } => {
+                        let upto = model.letters(&command.key).mark(&command.actor);
+                        Some(Said::Conversation(conversation::Answer::Read { upto }))
+                    }
                     Body::EndCombo { combo } => {
                         let viewer = model.viewers.get(&command.key);
                         let known = viewer.and_then(|v| v.combos.iter().find(|c| c.id == *combo));
@@ -599,6 +682,8 @@ fn answer(event: &Event) -> Option<Said> {
         Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),
+        Event::MessageSent(e) => Said::Conversation(conversation::Answer::Sent { number: e.number }),
+        Event::MessagesRead(e) => Said::Conversation(conversation::Answer::Read { upto: e.upto }),
         Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
         Event::DebtForgiven(e) => Said::Viewer(viewer::Answer::Purse {
             coins: None,
