@@ -21,7 +21,7 @@ use journal::{Position, Reader};
 use livehouse::ledger::explain::{Question, explain, find};
 use projections::audit::{FromFiles, Report, run_over};
 use projections::ledger::stored_ledger;
-use projections::{FjallStore, Stopper, UtcOffset, ViewStore, rebuild};
+use projections::{FjallStore, Stopper, ViewStore, Zone, rebuild};
 
 const EVENTS: u64 = 10_000_000;
 /// Commands that are explained by one program, and by a program each.
@@ -103,7 +103,7 @@ fn explained(data: &Path, reader: &EmbeddedReader) {
             stream: None,
         };
         let found = wait(find(reader, question)).expect("a sound journal");
-        let told = wait(explain(reader, &found[0], UtcOffset::SHANGHAI, None));
+        let told = wait(explain(reader, &found[0], Zone::shanghai(), None));
         took_us.saturating_record(began.elapsed().as_micros() as u64);
         assert!(told.is_ok_and(|told| told.command.id == id));
     }

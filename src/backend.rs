@@ -10,10 +10,9 @@ use gateway::{
     Unsubscribe,
 };
 use journal::Position;
-use projections::views::Board;
 
 use crate::platform::Platform;
-use crate::rpc::{self, Failure};
+use crate::rpc::{self, Failure, Watched};
 use crate::sessions::Sessions;
 use crate::tokens::Verifier;
 
@@ -38,7 +37,7 @@ pub struct LivehouseBackend {
 enum Channel {
     Room(RoomId),
     User(UserId),
-    Board(Board),
+    Board(Watched),
 }
 
 impl Channel {
@@ -319,7 +318,11 @@ impl Backend for LivehouseBackend {
                 platform.pictures.for_user(platform, &room, &user).await
             }
             Channel::User(_) => return Ok(None),
-            Channel::Board(board) => rpc::board_now(platform, &board),
+            Channel::Board(board) => {
+                let now = rpc::board_now(platform, &board).map(|(json, _)| json);
+                platform.watched.note(board);
+                now
+            }
         };
         data.map(Some).map_err(|failure| refusal(&failure).into())
     }
@@ -398,13 +401,22 @@ mod tests {
         );
         assert_eq!(
             Channel::parse("board:tickets"),
-            Ok(Channel::Board(Board::Tickets))
+            Ok(Channel::Board("tickets".parse().unwrap()))
         );
         assert_eq!(
-            Channel::parse("board:room:star"),
-            Ok(Channel::Board(Board::Room(room)))
+            Channel::parse("board:room:star/session"),
+            Ok(Channel::Board("room:star/session".parse().unwrap()))
         );
-        for unknown in ["", "room", "room:", "room:a b", "x:y", "board:z", "user:"] {
+        for unknown in [
+            "",
+            "room",
+            "room:",
+            "room:a b",
+            "x:y",
+            "board:z",
+            "board:coins/year",
+            "user:",
+        ] {
             assert_eq!(Channel::parse(unknown), Err(Error::UNKNOWN_CHANNEL), "{unknown}");
         }
     }

@@ -37,7 +37,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("READY_LAG_RECORDS_MAX", &["ready_lag_records_max"]),
     ("LEDGER_BREAKS_ACCEPTED_UPTO", &["ledger_breaks_accepted_upto"]),
     ("BLOCKED_WORDS", &["blocked_words"]),
-    ("UTC_OFFSET_MINUTES", &["utc_offset_minutes"]),
+    ("TIME_ZONE", &["time_zone"]),
     ("ANNOUNCE_COINS_MIN", &["announce_coins_min"]),
     ("TOKEN_ALGORITHM", &["token", "algorithm"]),
     ("TOKEN_SECRET", &["token", "secret"]),
@@ -107,8 +107,8 @@ pub struct Config {
     pub ledger_breaks_accepted_upto: u64,
     /// A file of words that may not be written in rooms, one a line; it is read again when it changes, and on SIGHUP.
     pub blocked_words: Option<PathBuf>,
-    /// Where the platform's day begins, in minutes east of UTC: 480 = Asia/Shanghai.
-    pub utc_offset_minutes: i32,
+    /// The time zone of the platform's hours, days, weeks and months, by its IANA name.
+    pub time_zone: String,
     /// One gift command worth at least so many coins is told in every live room; 0 = none is.
     pub announce_coins_min: u64,
     /// Who may connect.
@@ -202,7 +202,7 @@ impl Default for Config {
             ready_lag_records_max: 100_000,
             ledger_breaks_accepted_upto: 0,
             blocked_words: None,
-            utc_offset_minutes: 480,
+            time_zone: "Asia/Shanghai".into(),
             announce_coins_min: 50_000,
             token: TokenConfig::default(),
             log: LogConfig::default(),
@@ -334,9 +334,7 @@ impl Config {
         self.catalogue()?;
         payments::check_packs(&self.packs)?;
         self.payments.check()?;
-        if !(-720..=840).contains(&self.utc_offset_minutes) {
-            bail!("utc_offset_minutes must be -720 to 840");
-        }
+        projections::Zone::named(&self.time_zone).context("time_zone")?;
         self.gateway.check()?;
         self.tls.files()?;
         self.payouts.check()?;
@@ -438,7 +436,7 @@ mod tests {
     #[test]
     fn values_out_of_range_are_errors_that_say_the_range() {
         for (file, word) in [
-            ("utc_offset_minutes = 900", "840"),
+            ("time_zone = 'Mars/Olympus'", "Asia/Shanghai"),
             ("[gateway]\nping_seconds = 1", "10 to 600"),
             ("[gateway]\nhandshake_seconds = 0", "1 to 60"),
             ("[gateway]\ntrusted_proxies = ['nginx']", "10.0.0.0/8"),

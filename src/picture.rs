@@ -12,6 +12,7 @@ use dashmap::DashMap;
 use domain::event::{ComboStep, Role};
 use domain::{GiftId, RoomId, UserId};
 use journal::Position;
+use projections::Period;
 use projections::limits::RECENT_CHATS_MAX;
 use projections::views::{Board, RunningCombo, Settings};
 use serde::Serialize;
@@ -217,7 +218,7 @@ impl Seen {
         let views = platform.views();
         let session = views.live(room);
         let now_ms = platform.now_ms();
-        let today = views.day_of(now_ms);
+        let today = Period::day(views.day_of(now_ms));
         let top = views.board_top(&Board::Room(room.clone()), today, 0, TOP_ENTRIES)?;
         Ok(Self {
             position,

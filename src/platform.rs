@@ -23,7 +23,7 @@ use crate::likes::Likes;
 use crate::payments::Payments;
 use crate::payouts::PayoutStats;
 use crate::picture::Pictures;
-use crate::rpc::Failure;
+use crate::rpc::{Failure, NewlyWatched};
 use crate::words::Words;
 
 /// How long a query waits for the position it asks for.
@@ -59,6 +59,8 @@ pub struct Platform {
     pub likes: Likes,
     /// The live rooms, hottest first.
     pub hot: Hot,
+    /// The boards that somebody has begun to watch.
+    pub watched: NewlyWatched,
     /// What newcomers to rooms are shown.
     pub pictures: Pictures,
     /// What can be bought, and how it is paid.
@@ -86,6 +88,7 @@ impl Platform {
             audience: Audience::default(),
             likes: Likes::default(),
             hot: Hot::default(),
+            watched: NewlyWatched::default(),
             pictures: Pictures::default(),
             payments: Payments::default(),
             words,

@@ -2,7 +2,7 @@
 //!
 //! Numbers are state, not history: only the newest counts. Who came and who taps is told by sample, and forgotten.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::big_gifts::BigGifts;
 use crate::feed::{ChangedBoards, publish, room_channel};
 use crate::hot;
 use crate::platform::Platform;
-use crate::rpc;
+use crate::rpc::{self, Watched};
 
 /// Between two `hearts` of one room, and two looks for big gifts.
 const HEARTS_EVERY: Duration = Duration::from_millis(200);
@@ -61,6 +61,7 @@ struct Hearts {
 pub async fn run(platform: Arc<Platform>, hub: Arc<Hub>, boards: ChangedBoards, big_gifts: Arc<BigGifts>) {
     let [mut hearts, mut half_seconds, mut seconds] = [HEARTS_EVERY, BOARDS_EVERY, COUNTERS_EVERY].map(every);
     let mut told = Told::new();
+    let mut boards_told = HashMap::new();
     loop {
         tokio::select! {
             _ = hearts.tick() => {
@@ -68,7 +69,7 @@ pub async fn run(platform: Arc<Platform>, hub: Arc<Hub>, boards: ChangedBoards, 
                 tell_big_gifts(&platform, &hub, &big_gifts);
             }
             _ = half_seconds.tick() => {
-                tell_boards(&platform, &hub, &boards);
+                tell_boards(&platform, &hub, &boards, &mut boards_told);
                 tell_entered(&platform, &hub);
             }
             _ = seconds.tick() => {
@@ -130,17 +131,40 @@ fn tell_entered(platform: &Platform, hub: &Hub) {
     }
 }
 
-fn tell_boards(platform: &Platform, hub: &Hub, boards: &ChangedBoards) {
+/// What those who watch a board were told last.
+type BoardsTold = HashMap<Watched, rpc::Told>;
+
+/// Tells the boards that somebody watches and of which the first places, or the period, changed.
+fn tell_boards(platform: &Platform, hub: &Hub, boards: &ChangedBoards, told: &mut BoardsTold) {
+    told.retain(|watched, _| hub.has_subscribers(&board_channel(watched)));
+    // When a period begins nobody stands on its boards, and no record says so.
+    let turned = told.iter().filter(|(watched, told)| {
+        rpc::board_period_now(platform, watched).is_some_and(|now| told.is_not_of(&now))
+    });
+    let mut due: HashSet<Watched> = turned.map(|(watched, _)| watched.clone()).collect();
+    due.extend(platform.watched.take());
     for board in boards.take() {
-        let channel = format!("board:{board}");
-        if !hub.has_subscribers(&channel) {
-            continue;
-        }
+        due.extend(Watched::all(&board).filter(|watched| hub.has_subscribers(&board_channel(watched))));
+    }
+    for watched in due {
         // A failure is in the log already; the next change tries again.
-        if let Ok(json) = rpc::board_now(platform, &board) {
-            publish(hub, &channel, Class::State, Publication::new(json));
+        let Ok((json, now)) = rpc::board_now(platform, &watched) else {
+            continue;
+        };
+        if told.get(&watched) != Some(&now) {
+            publish(
+                hub,
+                &board_channel(&watched),
+                Class::State,
+                Publication::new(json),
+            );
+            told.insert(watched, now);
         }
     }
+}
+
+fn board_channel(watched: &Watched) -> String {
+    format!("board:{watched}")
 }
 
 fn tell_room(

@@ -27,7 +27,8 @@ mod wallet;
 mod withdraw;
 
 pub(crate) use board::Entry;
-pub use board::now as board_now;
+pub use board::{NewlyWatched, Watched};
+pub(crate) use board::{Told, now as board_now, period_now as board_period_now};
 
 /// Why a call has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use gateway::Gateway;
 use gateway::ws::Front;
 use journal::Reader;
 use journal::embedded::{Embedded, EmbeddedWriter, Options};
-use projections::{FjallStore, Runner, RunnerThread, UtcOffset, ViewsHandle};
+use projections::{FjallStore, Runner, RunnerThread, ViewsHandle, Zone};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::AbortHandle;
 
@@ -85,9 +85,8 @@ pub fn views_directory(data: &Path) -> PathBuf {
 }
 
 /// The platform's time zone.
-pub fn utc_offset(config: &Config) -> Result<UtcOffset> {
-    let minutes = i16::try_from(config.utc_offset_minutes).context("utc_offset_minutes")?;
-    Ok(UtcOffset { minutes })
+pub fn time_zone(config: &Config) -> Result<Zone> {
+    Zone::named(&config.time_zone).context("time_zone")
 }
 
 impl Server {
@@ -280,7 +279,7 @@ async fn follow(
 ) -> Result<(ViewsHandle, RunnerThread)> {
     let store = Arc::new(FjallStore::open(&views_directory(&config.data))?);
     let options = projections::Options {
-        offset: utc_offset(config)?,
+        zone: time_zone(config)?,
     };
     let runner = Runner::open(reader, store, options, Arc::new(broadcaster))?;
     let views = runner.handle();

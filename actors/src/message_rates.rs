@@ -40,7 +40,8 @@ impl MessageRates {
         }
         let mut full_at_ms = self.full_at_ms.entry(user.clone()).or_insert(now_ms);
         let missing_ms = *full_at_ms - now_ms;
-        // More than all of it is missing only if the clock has jumped back: then it begins anew.
+        // More than all of it is missing only if the clock has jumped back: then it begins anew. (A smaller jump back takes
+        // as much off the allowance.)
         if missing_ms > MESSAGE_BURST * MESSAGE_INTERVAL_MS {
             *full_at_ms = now_ms;
         } else if missing_ms > (MESSAGE_BURST - 1) * MESSAGE_INTERVAL_MS {

@@ -1,22 +1,9 @@
-//! Days of the platform, by which boards are cut. The time zone is a fixed offset: configuration, never the machine's.
+//! Days of the calendar as numbers. Which day a moment belongs to is for the [`Zone`] to say.
 
 use std::fmt;
 use std::str::FromStr;
 
-const DAY_MS: i64 = 86_400_000;
-const MINUTE_MS: i64 = 60_000;
-
-/// How far the platform's midnight is ahead of UTC's, in minutes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UtcOffset {
-    /// Minutes east of UTC, within a day.
-    pub minutes: i16,
-}
-
-impl UtcOffset {
-    /// Asia/Shanghai, +08:00 all year.
-    pub const SHANGHAI: Self = Self { minutes: 8 * 60 };
-}
+use crate::zone::Zone;
 
 /// One day of the platform's calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,9 +14,14 @@ pub struct Day(
 
 impl Day {
     /// The day of a moment, given in unix ms.
-    pub fn of(at_ms: i64, offset: UtcOffset) -> Self {
-        let local = at_ms.saturating_add(i64::from(offset.minutes) * MINUTE_MS);
-        Self(i32::try_from(local.div_euclid(DAY_MS)).unwrap_or(i32::MAX))
+    pub fn of(at_ms: i64, zone: Zone) -> Self {
+        zone.day_of(at_ms)
+    }
+
+    /// The Monday on which its week begins.
+    pub fn monday(self) -> Self {
+        // 1970-01-01 was a Thursday.
+        Self(self.0 - (i64::from(self.0) + 3).rem_euclid(7) as i32)
     }
 
     /// Year, month 1-12, day 1-31 of the proleptic Gregorian calendar. Years are counted from March inside, so that the
@@ -54,7 +46,8 @@ impl Day {
         )
     }
 
-    fn from_civil(year: i64, month: i64, day: i64) -> Self {
+    /// The day of a date: year, month 1-12, day counted from 1; what is past the month's end runs on into the next.
+    pub(crate) fn from_civil(year: i64, month: i64, day: i64) -> Self {
         let year = if month <= 2 { year - 1 } else { year };
         let era = year.div_euclid(400);
         let year_of_era = year.rem_euclid(400);
@@ -99,28 +92,6 @@ impl FromStr for Day {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn days_begin_at_the_platforms_midnight() {
-        let midnight_utc = 1_763_683_200_000; // 2025-11-21T00:00:00Z
-        let table = [
-            (midnight_utc, 0, "2025-11-21"),
-            (midnight_utc - 1, 0, "2025-11-20"),
-            (midnight_utc + 16 * 3_600_000 - 1, 480, "2025-11-21"),
-            (midnight_utc + 16 * 3_600_000, 480, "2025-11-22"),
-            (0, 0, "1970-01-01"),
-            (-1, 0, "1969-12-31"),
-            (951_782_400_000, 0, "2000-02-29"),
-            (1_767_225_599_999, 0, "2025-12-31"),
-        ];
-        for (at_ms, minutes, day) in table {
-            assert_eq!(
-                Day::of(at_ms, UtcOffset { minutes }).to_string(),
-                day,
-                "{at_ms} {minutes}"
-            );
-        }
-    }
 
     #[test]
     fn a_day_is_read_back_from_its_text() {

@@ -198,7 +198,7 @@ pub struct Deltas {
     pub balances: Vec<BalanceChange>,
     /// What happened to withdrawals, in the order of the journal.
     pub withdrawals: Vec<WithdrawalChange>,
-    /// Boards of today whose first places changed.
+    /// Boards on which somebody moved.
     pub boards: Vec<Board>,
     /// Everything up to here is in the views now.
     pub upto: Option<Position>,

@@ -10,13 +10,13 @@ use compact_str::CompactString;
 use domain::{Event, StreamId};
 use journal::{Checkpoint, JournalId, Position, Reader, RecordBatch, RecordRef, codec};
 
-use crate::day::UtcOffset;
 use crate::fact::{self, Fact, Projection, place};
 use crate::limits::RECORDS_PER_LOCK_MAX;
 use crate::names::{NOBODY, Names, Number};
 use crate::store::meta::{self, Generation, ViewMeta};
 use crate::store::{Batch, Stored, ViewStore, scan_all};
 use crate::views::{ALL, Views};
+use crate::zone::Zone;
 use crate::{Error, Result, names};
 
 /// One view's build, and how it is kept.
@@ -139,16 +139,12 @@ impl Decoded {
 impl Fold {
     /// Opens the live views. A store that is damaged, of another journal or ahead of this one is thrown away; a single
     /// view that is damaged or of another version starts anew.
-    pub(crate) fn open(
-        reader: &dyn Reader,
-        store: Arc<dyn ViewStore>,
-        offset: UtcOffset,
-    ) -> Result<(Self, Views)> {
-        match Self::load(reader, store.clone(), offset, true) {
+    pub(crate) fn open(reader: &dyn Reader, store: Arc<dyn ViewStore>, zone: Zone) -> Result<(Self, Views)> {
+        match Self::load(reader, store.clone(), zone, true) {
             Err(error @ Error::Damaged { .. }) => {
                 tracing::error!(%error, "the stored views cannot be trusted; all are rebuilt from the journal");
                 store.reset()?;
-                Self::load(reader, store, offset, true)
+                Self::load(reader, store, zone, true)
             }
             opened => opened,
         }
@@ -158,14 +154,14 @@ impl Fold {
     pub(crate) fn load(
         reader: &dyn Reader,
         store: Arc<dyn ViewStore>,
-        offset: UtcOffset,
+        zone: Zone,
         load: bool,
     ) -> Result<(Self, Views)> {
         if reader.shards() != 1 {
             return Err(Error::Shards(reader.shards()));
         }
         check_journal(&*store, reader.id())?;
-        let mut views = Views::new(store.clone(), offset);
+        let mut views = Views::new(store.clone(), zone);
         scan_all(&*store, names::SPACE, |key, value| views.names.load(key, value))?;
         if views.names.len() < meta::names(&*store)? {
             return Err(Error::Damaged {
@@ -191,13 +187,13 @@ impl Fold {
         };
         fold.name_spaces(&mut views);
         if load {
-            fold.load_views(&mut views, offset)?;
+            fold.load_views(&mut views, zone)?;
         }
         Ok((fold, views))
     }
 
     /// Reads the views' contents, each on a thread of its own: a server that starts waits for the largest only.
-    fn load_views(&mut self, views: &mut Views, offset: UtcOffset) -> Result<()> {
+    fn load_views(&mut self, views: &mut Views, zone: Zone) -> Result<()> {
         let (store, spaces) = (&*self.store, views.spaces.clone());
         let loaded: Vec<Result<()>> = std::thread::scope(|scope| {
             let mut loading = Vec::new();
@@ -215,7 +211,7 @@ impl Fold {
                 Ok(()) => {}
                 Err(error @ Error::Damaged { .. }) => {
                     tracing::error!(%error, view = ALL[at], "this view is rebuilt from the journal");
-                    views.replace(at, Views::new(self.store.clone(), offset));
+                    views.replace(at, Views::new(self.store.clone(), zone));
                     let view = views.all()[at];
                     self.slots[at].start_anew(view.version(), view.settings(), self.shards);
                 }

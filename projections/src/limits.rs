@@ -11,10 +11,22 @@ pub const RECENT_CHATS_MAX: usize = 50;
 pub const RUNNING_COMBOS_MAX: usize = 256;
 /// A combo whose end was never told is kept no longer than this after its last gift, in ms.
 pub const RUNNING_COMBO_KEPT_MS: i64 = 60_000;
-/// Days whose boards stay in memory, the newest ones; older ones are read from the store when somebody asks.
-pub const BOARD_DAYS_IN_MEMORY: usize = 2;
-/// The places of a board that are watched: a batch that changes one of them is told as a change of the board's top.
-pub const BOARD_TOP_PLACES: usize = 10;
+/// Closed hours whose boards are kept: those that began less than so many hours before the one that runs. As with the
+/// limits below, an older period goes whole, and who asks for it is told so.
+pub const BOARD_HOURS_KEPT: i64 = 24;
+/// Closed days whose boards are kept.
+pub const BOARD_DAYS_KEPT: i64 = 31;
+/// Closed weeks whose boards are kept.
+pub const BOARD_WEEKS_KEPT: i64 = 12;
+/// Closed months whose boards are kept.
+pub const BOARD_MONTHS_KEPT: i64 = 12;
+/// Ended live sessions of one room whose boards are kept, the newest ones.
+pub const BOARD_SESSIONS_KEPT: i64 = 8;
+/// Places in all orders of rooms' boards that stay in memory after somebody asked; beyond it those that nobody asked for
+/// longest go, and are made again when somebody does.
+pub const BOARD_PLACES_IN_MEMORY_MAX: usize = 2_000_000;
+/// Places in one stored piece of a closed board.
+pub const BOARD_PIECE_PLACES: usize = 128;
 /// Conversations with unread messages that are counted for one user; with more, the sum says at least so many.
 pub const UNREAD_CONVERSATIONS_MAX: usize = 1_000;
 /// Longest page of any list; a longer one is cut to it.
@@ -26,9 +38,9 @@ pub const RECORDS_PER_COMMIT_LIVE_MAX: usize = 16_384;
 /// Records between two commits while catching up: what a crash makes to be done again.
 pub const RECORDS_PER_COMMIT_CATCH_UP: usize = 2_000_000;
 /// Records between two writes of views that are being rebuilt: bounds the memory of what waits to be written.
-pub const RECORDS_PER_COMMIT_REBUILD: usize = 4_000_000;
+pub const RECORDS_PER_COMMIT_REBUILD: usize = 2_000_000;
 /// Bytes that one record makes the views write at most, keys included.
-pub const BYTES_PER_RECORD_MAX: usize = 250;
+pub const BYTES_PER_RECORD_MAX: usize = 500;
 /// Largest buffer of one commit. The limits above keep below it.
 pub const COMMIT_BYTES_MAX: usize = 1 << 30;
 /// Shortest time between two commits while live; a record waits at most this long, one that comes after a pause not at all.

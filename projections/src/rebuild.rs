@@ -82,11 +82,11 @@ pub fn rebuild(
 ) -> Result<Report> {
     let began = Instant::now();
     let wanted = known(names)?;
-    let (mut fold, mut views) = match Fold::load(reader, store.clone(), options.offset, false) {
+    let (mut fold, mut views) = match Fold::load(reader, store.clone(), options.zone, false) {
         Err(error @ Error::Damaged { .. }) if wanted.len() == ALL.len() => {
             tracing::error!(%error, "the stored views cannot be trusted; all are thrown away first");
             store.reset()?;
-            Fold::load(reader, store.clone(), options.offset, false)?
+            Fold::load(reader, store.clone(), options.zone, false)?
         }
         loaded => loaded?,
     };
@@ -113,9 +113,9 @@ pub fn check(
     progress: impl FnMut(Rebuild),
 ) -> Result<Vec<Difference>> {
     let wanted = known(names)?;
-    let (stored, _) = Fold::load(reader, store.clone(), options.offset, false)?;
+    let (stored, _) = Fold::load(reader, store.clone(), options.zone, false)?;
     let scratch: Arc<dyn ViewStore> = Arc::new(MemoryStore::new());
-    let (mut fold, mut views) = Fold::load(reader, scratch.clone(), options.offset, false)?;
+    let (mut fold, mut views) = Fold::load(reader, scratch.clone(), options.zone, false)?;
     // The stored numbers of users are taken over: any one-to-one table is as good, and the values can then be compared.
     scan_all(&**store, crate::names::SPACE, |key, value| {
         views.names.load(key, value)

@@ -12,7 +12,6 @@ use journal::{Position, Reader, Tail};
 use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
-use crate::day::UtcOffset;
 use crate::deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink, Told};
 use crate::fact::position;
 use crate::fold::{Decoded, Fold};
@@ -25,19 +24,20 @@ use crate::pump::pump;
 use crate::store::ViewStore;
 use crate::views::Views;
 use crate::wait::{Stop, Waited, now, wait};
+use crate::zone::Zone;
 use crate::{Error, Result};
 
 /// How the views are folded.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// The platform's time zone: where its days begin.
-    pub offset: UtcOffset,
+    pub zone: Zone,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            offset: UtcOffset::SHANGHAI,
+            zone: Zone::shanghai(),
         }
     }
 }
@@ -93,7 +93,7 @@ pub struct Runner {
 /// The stored views of a journal, as far as they were folded. Nothing is written, and nothing is folded on; a view that cannot
 /// be trusted is empty, and a store that cannot be is an error.
 pub fn open_as_they_are(reader: &dyn Reader, store: Arc<dyn ViewStore>, options: Options) -> Result<Views> {
-    Fold::load(reader, store, options.offset, true).map(|(_, views)| views)
+    Fold::load(reader, store, options.zone, true).map(|(_, views)| views)
 }
 
 /// What is folded but not committed.
@@ -136,7 +136,7 @@ impl Runner {
         options: Options,
         sink: Arc<dyn Sink>,
     ) -> Result<Self> {
-        let (fold, views) = Fold::open(&*reader, store, options.offset)?;
+        let (fold, views) = Fold::open(&*reader, store, options.zone)?;
         fold.drop_unused()?;
         let at = fold.at();
         let head = reader.head().get(0);

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::{Sources, open};
 use crate::ledger::calendar::stamp;
 use crate::ledger::explain::{Question, explain, find, write};
-use crate::serve::utc_offset;
+use crate::serve::time_zone;
 
 /// Explain a command: what it did to every account, and what came of it.
 ///
@@ -50,7 +50,7 @@ struct Candidate {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let config = args.sources.load()?;
-    let offset = utc_offset(&config)?;
+    let zone = time_zone(&config)?;
     let reader = open::journal(&config.data)?;
     let question = Question {
         id: &args.id,
@@ -65,16 +65,16 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         }
         [first] => first,
         several => {
-            let candidates: Vec<_> = several.iter().map(|record| candidate(record, offset)).collect();
+            let candidates: Vec<_> = several.iter().map(|record| candidate(record, zone)).collect();
             return choose(args, &candidates);
         }
     };
     let views = if args.ranks {
-        Some(open::views_as_they_are(&reader, &config.data, offset)?)
+        Some(open::views_as_they_are(&reader, &config.data, zone)?)
     } else {
         None
     };
-    let explanation = open::wait(explain(&reader, first, offset, views.as_ref()))??;
+    let explanation = open::wait(explain(&reader, first, zone, views.as_ref()))??;
     let mut out = std::io::stdout().lock();
     if args.json {
         serde_json::to_writer_pretty(&mut out, &explanation)?;
@@ -101,10 +101,10 @@ fn nothing(args: &Args, reader: &impl Reader) -> String {
     )
 }
 
-fn candidate(record: &Record, offset: projections::UtcOffset) -> Candidate {
+fn candidate(record: &Record, zone: projections::Zone) -> Candidate {
     Candidate {
         position: record.position.sequence,
-        at: stamp(record.recorded_at_ms, offset),
+        at: stamp(record.recorded_at_ms, zone),
         by: record.cause.actor.to_string(),
         stream: record.stream.to_string(),
         event: record.event_type.name(),

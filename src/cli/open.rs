@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use journal::Reader;
 use journal::embedded::{Embedded, EmbeddedReader};
 use projections::views::Views;
-use projections::{FjallStore, Options, UtcOffset, ViewStore};
+use projections::{FjallStore, Options, ViewStore, Zone};
 
 use crate::serve::{journal_directory, views_directory};
 
@@ -33,8 +33,8 @@ pub(super) fn views(data: &Path) -> Result<Arc<dyn ViewStore>> {
 }
 
 /// The stored views as they are, to be read only; no server may be running.
-pub(super) fn views_as_they_are(reader: &dyn Reader, data: &Path, offset: UtcOffset) -> Result<Views> {
-    projections::open_as_they_are(reader, views(data)?, Options { offset }).with_context(|| {
+pub(super) fn views_as_they_are(reader: &dyn Reader, data: &Path, zone: Zone) -> Result<Views> {
+    projections::open_as_they_are(reader, views(data)?, Options { zone }).with_context(|| {
         format!(
             "the views in {} cannot be read: `livehouse rebuild` makes them anew",
             data.display()

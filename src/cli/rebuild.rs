@@ -7,7 +7,7 @@ use projections::{Difference, Options, Stopper, views};
 
 use crate::cli::{Sources, hex, open};
 use crate::progress::{Progress, Unit};
-use crate::serve::utc_offset;
+use crate::serve::time_zone;
 
 /// Build views anew from the journal, or check that they equal a fresh fold of it.
 ///
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args) -> Result<ExitCode> {
         );
     }
     let options = Options {
-        offset: utc_offset(&config)?,
+        zone: time_zone(&config)?,
     };
     let reader = open::journal(&config.data)?;
     let store = open::views(&config.data)?;

@@ -12,7 +12,7 @@ use projections::Day;
 use crate::cli::{Sources, open};
 use crate::ledger::reconcile::{Differences, Finding, compare, read};
 use crate::progress::{Progress, Unit};
-use crate::serve::utc_offset;
+use crate::serve::time_zone;
 
 /// Compare a payment provider's file of a day with the journal.
 ///
@@ -39,19 +39,13 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let config = args.sources.load()?;
-    let offset = utc_offset(&config)?;
+    let zone = time_zone(&config)?;
     let file = File::open(&args.file).with_context(|| format!("{} cannot be read", args.file.display()))?;
     let theirs = read(file).with_context(|| args.file.display().to_string())?;
     let reader = open::journal(&config.data)?;
     let mut progress = Progress::new("reconcile", Unit::Records, 0);
     let tell = |done, total| progress.set(done, total);
-    let found = open::wait(compare(
-        &reader,
-        &args.provider,
-        &theirs,
-        (args.day, offset),
-        tell,
-    ))??;
+    let found = open::wait(compare(&reader, &args.provider, &theirs, (args.day, zone), tell))??;
     progress.finish();
     let mut out = std::io::stdout().lock();
     if args.json {

@@ -6,19 +6,19 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use domain::{ProviderName, UserId};
-use projections::{Day, UtcOffset};
+use projections::{Day, Zone};
 use serde::Serialize;
 
 use crate::cli::{Sources, open};
 use crate::ledger::statement::{Asked, user};
 use crate::ledger::{provider, statement};
 use crate::progress::{Progress, Unit};
-use crate::serve::utc_offset;
+use crate::serve::time_zone;
 
 /// Print the statement of a user, or of a provider's day.
 ///
 /// Of a user: the opening balances, every entry with the balances after it, the closing balances. Of a provider's day: every
-/// payment and refund with its order, then the sums. Days are the platform's (utc_offset_minutes). Nothing is written, and a
+/// payment and refund with its order, then the sums. Days are the platform's (time_zone). Nothing is written, and a
 /// server may be running.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -55,12 +55,12 @@ enum Format {
 
 pub(super) fn run(args: &Args) -> Result<ExitCode> {
     let config = args.sources.load()?;
-    let offset = utc_offset(&config)?;
+    let zone = time_zone(&config)?;
     let reader = open::journal(&config.data)?;
     let mut lines = Lines::new(args.format);
     let written = match (&args.user, &args.provider, args.day) {
-        (Some(of), _, _) => of_user(args, of, &reader, offset, &mut lines),
-        (None, Some(name), Some(day)) => of_provider(name, (day, offset), &reader, &mut lines),
+        (Some(of), _, _) => of_user(args, of, &reader, zone, &mut lines),
+        (None, Some(name), Some(day)) => of_provider(name, (day, zone), &reader, &mut lines),
         _ => bail!("name a --user, or a --provider and a --day"),
     };
     let flushed = written.and_then(|entries| lines.finish().map(|()| entries).map_err(Into::into));
@@ -81,14 +81,14 @@ fn of_user(
     args: &Args,
     of: &UserId,
     reader: &dyn journal::Reader,
-    offset: UtcOffset,
+    zone: Zone,
     lines: &mut Lines,
 ) -> Result<u64, statement::Error> {
     let asked = Asked {
         user: of.clone(),
         from: args.from,
         to: args.to,
-        offset,
+        zone,
     };
     open::wait(user(reader, &asked, |row| lines.line(&row)))
         .map_err(|error| std::io::Error::other(error.to_string()))?
@@ -96,7 +96,7 @@ fn of_user(
 
 fn of_provider(
     name: &ProviderName,
-    when: (Day, UtcOffset),
+    when: (Day, Zone),
     reader: &dyn journal::Reader,
     lines: &mut Lines,
 ) -> Result<u64, statement::Error> {

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 use domain::{Event, Rejection, RoomId, StreamKind, UserId};
 use journal::{Reader, Record, codec, command_id};
 use projections::views::{Board, Views};
-use projections::{Day, UtcOffset};
+use projections::{Day, Period, Zone};
 use serde::Serialize;
 
 use super::calendar::stamp;
@@ -146,16 +146,16 @@ pub struct Explanation {
 pub async fn explain(
     reader: &dyn Reader,
     first: &Record,
-    offset: UtcOffset,
+    zone: Zone,
     views: Option<&Views>,
 ) -> journal::Result<Explanation> {
     let records = of_the_command(reader, first).await?;
-    let events = tell_all(&records, offset)?;
+    let events = tell_all(&records, zone)?;
     let event = &events[0].event;
-    let combo = combo::of(reader, first, event, offset).await?;
-    let settlement = settlement::of(reader, first, event, offset).await?;
-    let recharge = money::recharge(reader, first, event, offset).await?;
-    let withdrawal = money::withdrawal(reader, first, event, offset).await?;
+    let combo = combo::of(reader, first, event, zone).await?;
+    let settlement = settlement::of(reader, first, event, zone).await?;
+    let recharge = money::recharge(reader, first, event, zone).await?;
+    let withdrawal = money::withdrawal(reader, first, event, zone).await?;
 
     let mut moved: BTreeMap<u64, &Told> = BTreeMap::new();
     let later = recharge.iter().flat_map(|recharge| &recharge.steps);
@@ -163,9 +163,9 @@ pub async fn explain(
     moved.extend(events.iter().chain(later).map(|told| (told.position, told)));
     let postings: Vec<Line> = moved.values().flat_map(|told| told.lines.clone()).collect();
     Ok(Explanation {
-        command: command(first, offset),
+        command: command(first, zone),
         outcome: outcome(first, event),
-        boards: boards(first, event, offset, views),
+        boards: boards(first, event, zone, views),
         sums: sums(&postings),
         events,
         postings,
@@ -201,16 +201,16 @@ async fn of_the_command(reader: &dyn Reader, first: &Record) -> journal::Result<
     Ok(records)
 }
 
-fn tell_all(records: &[Record], offset: UtcOffset) -> journal::Result<Vec<Told>> {
-    records.iter().map(|record| tell(record, offset)).collect()
+fn tell_all(records: &[Record], zone: Zone) -> journal::Result<Vec<Told>> {
+    records.iter().map(|record| tell(record, zone)).collect()
 }
 
-fn tell(record: &Record, offset: UtcOffset) -> journal::Result<Told> {
+fn tell(record: &Record, zone: Zone) -> journal::Result<Told> {
     let event = codec::decode(&record.as_ref())?;
     Ok(Told {
         position: record.position.sequence,
         time: record.recorded_at_ms,
-        at: stamp(record.recorded_at_ms, offset),
+        at: stamp(record.recorded_at_ms, zone),
         stream: record.stream.to_string(),
         version: record.version,
         by: record.cause.actor.to_string(),
@@ -220,13 +220,13 @@ fn tell(record: &Record, offset: UtcOffset) -> journal::Result<Told> {
     })
 }
 
-fn command(first: &Record, offset: UtcOffset) -> Command {
+fn command(first: &Record, zone: Zone) -> Command {
     let stored = first.cause.command_id.as_deref().unwrap_or_default();
     Command {
         id: command_id::bare(stored).to_owned(),
         by: first.cause.actor.to_string(),
         time: first.recorded_at_ms,
-        at: stamp(first.recorded_at_ms, offset),
+        at: stamp(first.recorded_at_ms, zone),
         stream: first.stream.to_string(),
         request_hash: format!("{:016x}", first.cause.request_hash),
     }
@@ -260,14 +260,14 @@ pub fn sums(lines: &[Line]) -> Sums {
     sums
 }
 
-fn boards(first: &Record, event: &Event, offset: UtcOffset, views: Option<&Views>) -> Vec<OnBoard> {
+fn boards(first: &Record, event: &Event, zone: Zone, views: Option<&Views>) -> Vec<OnBoard> {
     let Event::GiftSent(gift) = event else {
         return Vec::new();
     };
     let Some(sender) = own_user(first) else {
         return Vec::new();
     };
-    let day = Day::of(first.recorded_at_ms, offset);
+    let day = Day::of(first.recorded_at_ms, zone);
     let streamer = gift.room.streamer();
     [
         (Board::Tickets, streamer, gift.tickets),
@@ -277,7 +277,7 @@ fn boards(first: &Record, event: &Event, offset: UtcOffset, views: Option<&Views
     .into_iter()
     .map(|(board, user, adds)| {
         // A board that cannot be read is as one that is not at hand.
-        let stands = views.and_then(|views| views.board_rank(&board, day, &user).ok().flatten());
+        let stands = views.and_then(|views| views.board_rank(&board, Period::day(day), &user).ok().flatten());
         OnBoard {
             board: board.to_string(),
             day: day.to_string(),

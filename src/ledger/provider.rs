@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use domain::{Event, OrderId, ProviderName, StreamId, StreamKind, ids};
 use journal::{Position, Reader, Record, codec};
-use projections::{Day, UtcOffset};
+use projections::{Day, Zone};
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{begins_ms, ends_ms, records_before, stamp};
@@ -106,14 +106,14 @@ pub async fn known(reader: &dyn Reader, stream: &StreamId) -> journal::Result<Ve
 pub async fn movements(
     reader: &dyn Reader,
     provider: &ProviderName,
-    (day, offset): (Day, UtcOffset),
+    (day, zone): (Day, Zone),
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Vec<Movement>, Error> {
     let prefix = format!("{provider}.");
     let mut found = Vec::new();
     for shard in 0..reader.shards() {
-        let first = records_before(reader, shard, begins_ms(day, offset)).await?;
-        let last = records_before(reader, shard, ends_ms(day, offset)).await?;
+        let first = records_before(reader, shard, begins_ms(day, zone)).await?;
+        let last = records_before(reader, shard, ends_ms(day, zone)).await?;
         let mut at = Position {
             shard,
             sequence: first,
@@ -171,7 +171,7 @@ pub struct Row {
 pub async fn day(
     reader: &dyn Reader,
     provider: &ProviderName,
-    when: (Day, UtcOffset),
+    when: (Day, Zone),
     progress: impl FnMut(u64, u64),
     mut line: impl FnMut(Row) -> std::io::Result<()>,
 ) -> Result<u64, Error> {
@@ -212,11 +212,11 @@ async fn row(
     reader: &dyn Reader,
     provider: &ProviderName,
     movement: &Movement,
-    offset: UtcOffset,
+    zone: Zone,
 ) -> Result<Row, Error> {
     let mut row = Row {
         position: Some(movement.position),
-        time: Some(stamp(movement.at_ms, offset)),
+        time: Some(stamp(movement.at_ms, zone)),
         r#type: movement.kind.word().into(),
         payment: Some(movement.payment.clone()),
         amount: i128::from(movement.amount),

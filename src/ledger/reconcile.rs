@@ -9,7 +9,7 @@ use std::io::Read;
 
 use domain::{Event, ProviderName};
 use journal::{Reader, Record, codec};
-use projections::{Day, UtcOffset};
+use projections::{Day, Zone};
 use serde::Serialize;
 
 use super::calendar::{begins_ms, ends_ms, stamp};
@@ -185,7 +185,7 @@ pub async fn compare(
     reader: &dyn Reader,
     provider: &ProviderName,
     theirs: &[Theirs],
-    when: (Day, UtcOffset),
+    when: (Day, Zone),
     progress: impl FnMut(u64, u64),
 ) -> Result<Differences, super::statement::Error> {
     let ours = movements(reader, provider, when, progress).await?;
@@ -220,7 +220,7 @@ impl Differences {
         reader: &dyn Reader,
         provider: &ProviderName,
         line: &Theirs,
-        (day, offset): (Day, UtcOffset),
+        (day, zone): (Day, Zone),
     ) -> journal::Result<()> {
         let records = match stream_of(provider, &line.payment) {
             Some(stream) => known(reader, &stream).await?,
@@ -244,11 +244,11 @@ impl Differences {
         let position = Some(ours.position);
         if !apart.is_empty() {
             self.other.push(of_theirs(line, position, apart.join(", ")));
-        } else if Day::of(ours.at_ms, offset) == day {
+        } else if Day::of(ours.at_ms, zone) == day {
             self.agree += 1;
         } else {
             self.agree += 1;
-            let what = format!("recorded here at {}", stamp(ours.at_ms, offset));
+            let what = format!("recorded here at {}", stamp(ours.at_ms, zone));
             self.other_day.push(of_theirs(line, position, what));
         }
         Ok(())
@@ -318,10 +318,10 @@ fn set_aside(records: &[Record]) -> journal::Result<Option<String>> {
     Ok(why)
 }
 
-fn missing_there(movement: &Movement, (day, offset): (Day, UtcOffset)) -> String {
+fn missing_there(movement: &Movement, (day, zone): (Day, Zone)) -> String {
     let edge = |ms: i64| (movement.at_ms - ms).abs() <= RECONCILE_EDGE_MS;
-    let at = stamp(movement.at_ms, offset);
-    if edge(begins_ms(day, offset)) || edge(ends_ms(day, offset)) {
+    let at = stamp(movement.at_ms, zone);
+    if edge(begins_ms(day, zone)) || edge(ends_ms(day, zone)) {
         return format!(
             "recorded here at {at}, close to the day's edge: look into the file of the day beside it"
         );

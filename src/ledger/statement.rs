@@ -6,7 +6,7 @@
 
 use domain::{StreamId, UserId};
 use journal::{Position, Reader, Record, codec};
-use projections::{Day, UtcOffset};
+use projections::{Day, Zone};
 use serde::Serialize;
 
 use super::calendar::stamp;
@@ -23,7 +23,7 @@ pub struct Asked {
     /// The last day, which belongs to it; none = until now.
     pub to: Option<Day>,
     /// Where days begin.
-    pub offset: UtcOffset,
+    pub zone: Zone,
 }
 
 /// One line. All lines have the same fields, in this order; what does not apply is empty.
@@ -85,12 +85,12 @@ impl Row {
         }
     }
 
-    fn of(record: &Record, entry: Entry, balances: &Change, offset: UtcOffset) -> Self {
+    fn of(record: &Record, entry: Entry, balances: &Change, zone: Zone) -> Self {
         let moved = |amount: i64| (amount != 0).then_some(amount);
         let id = record.cause.command_id.as_deref().map(journal::command_id::bare);
         Self {
             position: Some(entry.position),
-            time: Some(stamp(entry.time, offset)),
+            time: Some(stamp(entry.time, zone)),
             coins: moved(entry.change.coins),
             tickets: moved(entry.change.tickets),
             held: moved(entry.change.held),
@@ -143,7 +143,7 @@ pub async fn user(
         let Some(entry) = Entry::of(&record, &codec::decode(&record.as_ref())?) else {
             continue;
         };
-        let day = Day::of(entry.time, asked.offset);
+        let day = Day::of(entry.time, asked.zone);
         if asked.to.is_some_and(|to| day > to) {
             break;
         }
@@ -155,7 +155,7 @@ pub async fn user(
         balances = balances.and(&entry.change);
         if shown {
             entries += 1;
-            line(Row::of(&record, entry, &balances, asked.offset))?;
+            line(Row::of(&record, entry, &balances, asked.zone))?;
         }
     }
     if !opened {

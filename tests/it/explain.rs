@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use domain::{Event, StreamId};
 use journal::Reader;
 use livehouse::ledger::explain::{Question, SettlementState, explain, find};
-use projections::UtcOffset;
+use projections::Zone;
 use serde_json::{Value, json};
 
 use crate::client::{House, PATIENCE};
@@ -403,7 +403,7 @@ async fn every_gift_finds_the_credit_that_covers_it_and_no_other() {
         };
         let found = find(&books.reader, question).await.expect("a journal");
         assert_eq!(found.len(), 1);
-        let explanation = explain(&books.reader, &found[0], UtcOffset::SHANGHAI, None)
+        let explanation = explain(&books.reader, &found[0], Zone::shanghai(), None)
             .await
             .expect("explained");
         assert_eq!(explanation.events[0].position, *position);
@@ -452,7 +452,7 @@ async fn a_long_combo_is_told_as_far_as_it_is_looked() {
             stream: None,
         };
         let found = find(&books.reader, question).await.expect("a journal");
-        let explanation = explain(&books.reader, &found[0], UtcOffset::SHANGHAI, None)
+        let explanation = explain(&books.reader, &found[0], Zone::shanghai(), None)
             .await
             .expect("explained");
         let combo = explanation.combo.expect("a combo");
@@ -488,7 +488,7 @@ async fn explaining_takes_little_time_however_long_the_streams_are() {
         stream: None,
     };
     let found = find(&books.reader, question).await.expect("a journal");
-    let explanation = explain(&books.reader, &found[0], UtcOffset::SHANGHAI, None)
+    let explanation = explain(&books.reader, &found[0], Zone::shanghai(), None)
         .await
         .expect("explained");
     assert!(

@@ -6,6 +6,7 @@ mod support;
 mod admin;
 mod audit;
 mod authors;
+mod boards;
 mod client;
 mod console;
 mod crowd;

@@ -174,7 +174,7 @@ fn a_mistake_in_the_configuration_exits_1_and_says_which() {
         ("lissten = 'x'", "lissten"),
         ("listen = 'nowhere'", "listen"),
         ("listen = ", "not TOML"),
-        ("utc_offset_minutes = 9000", "utc_offset_minutes"),
+        ("time_zone = 'Mars/Olympus'", "time_zone"),
         ("[token]\nsecrets = 'x'", "secrets"),
         ("[token]\nalgorithm = 'none'", "none"),
         ("[token]\nalgorithm = 'RS256'", "token.public_key_file"),

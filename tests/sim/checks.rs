@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use projections::ledger::Books;
-use projections::views::{Board, Views};
-use projections::{Day, Options, Stopper, ViewStore, audit, check};
+use projections::views::{Board, Phase, Views};
+use projections::{Options, Period, Span, Stopper, ViewStore, audit, check};
 
 use crate::life::{Life, id};
 use crate::model::Model;
@@ -253,9 +253,15 @@ fn live(views: &Views, model: &Model) {
 }
 
 fn boards(views: &Views, model: &Model) {
-    for ((day, name), scores) in &model.boards {
+    for ((kind, number, name), scores) in &model.boards {
         let board: Board = name.parse().expect("a board's name");
-        let day = Day(i32::try_from(*day).expect("a day of this age"));
+        let period = Period {
+            span: Span::of_word(kind).expect("a kind of period"),
+            number: *number,
+        };
+        if views.board_phase(&board, period).expect("memory") == Phase::Gone {
+            continue;
+        }
         let mut wanted: Vec<_> = scores
             .iter()
             .map(|(who, (score, reached))| (*score, *reached, who))
@@ -265,12 +271,16 @@ fn boards(views: &Views, model: &Model) {
             .zip(wanted)
             .map(|(rank, (score, _, who))| (rank, who.as_str(), score))
             .collect();
-        let top = views.board_top(&board, day, 0, 100).expect("memory");
+        let top = views.board_top(&board, period, 0, 100).expect("memory");
         let found: Vec<_> = top.iter().map(|s| (s.rank, s.user.as_str(), s.score)).collect();
-        assert_eq!(found, wanted, "board {name} on {day}");
+        assert_eq!(found, wanted, "board {name} of {kind} {number}");
         for (rank, who, score) in wanted {
-            let found = views.board_rank(&board, day, &id(who)).expect("memory");
-            assert_eq!(found, Some((rank, score)), "{who} on board {name}");
+            let found = views.board_rank(&board, period, &id(who)).expect("memory");
+            assert_eq!(
+                found,
+                Some((rank, score)),
+                "{who} on board {name} of {kind} {number}"
+            );
         }
     }
 }

@@ -7,7 +7,7 @@ use domain::{Event, StreamId};
 use futures_util::FutureExt;
 use journal::Reader;
 use livehouse::ledger::explain::{Outcome, Question, SettlementState, explain, find, write};
-use projections::UtcOffset;
+use projections::Zone;
 
 use crate::model::Seen;
 use crate::script::Command;
@@ -51,7 +51,7 @@ fn one(reader: &dyn Reader, command: &Command, seen: Option<&Seen>, tally: &mut 
         return;
     };
     assert_eq!(first.position.sequence, seen.sequence, "{command:?}");
-    let told = explain(reader, first, UtcOffset::SHANGHAI, None)
+    let told = explain(reader, first, Zone::shanghai(), None)
         .now_or_never()
         .expect("nothing waits")
         .expect("a sound journal can be explained");

@@ -1,14 +1,20 @@
 //! The platform as plain sums: what the rules of the business make of a list of records. Written a second time, from the
 //! rules and not from the code, so that the two can disagree. It must never ask the code under test anything.
 
+mod boards;
+mod relations;
+mod system;
+mod viewer;
+
 use std::collections::BTreeMap;
 
 use domain::event::{
-    Blocked, CoinsAdjusted, CoinsRecharged, CoinsTakenBack, ComboEnded, ComboRepeated, ComboStep,
-    CommandRefused, DebtForgiven, Followed, GiftSent, LiveStarted, LiveStopped, TicketsAdjusted,
-    TicketsCredited, Unblocked, Unfollowed, WithdrawalRefused,
+    CoinsAdjusted, CommandRefused, DebtForgiven, GiftSent, LiveStarted, LiveStopped, TicketsAdjusted,
+    Unblocked, Unfollowed, WithdrawalRefused,
 };
 use domain::{Event, Rejection, SessionNumber};
+
+pub use viewer::Viewer;
 
 use crate::ledger::Books;
 use crate::letters::{Letters, ROW};
@@ -20,13 +26,6 @@ use crate::tills::Tills;
 
 const COINS_HIGHEST: u64 = 4_503_599_627_370_496;
 const TICKETS_HIGHEST: u64 = COINS_HIGHEST;
-const COMBOS_KEPT: usize = 16;
-const COMBO_HIGHEST: u32 = 1_000_000;
-const COUNT_HIGHEST: u32 = 9_999;
-const FOLLOWS_HIGHEST: usize = 5_000;
-const BLOCKS_HIGHEST: usize = 1_000;
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-const SHANGHAI_MS: i64 = 8 * 60 * 60 * 1_000;
 
 /// One record of the journal, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,38 +53,6 @@ impl Seen {
     pub fn key(&self) -> &str {
         self.stream.split_once('-').map_or("", |(_, key)| key)
     }
-}
-
-/// A combo of a viewer.
-#[derive(Debug, Clone)]
-pub struct Combo {
-    /// Its name.
-    pub id: String,
-    room: String,
-    gift: String,
-    /// The total reached.
-    pub total: u32,
-    /// Whether it has ended.
-    pub ended: bool,
-}
-
-/// One viewer.
-#[derive(Debug, Default)]
-pub struct Viewer {
-    /// Coins left.
-    pub coins: u64,
-    /// Coins owed after refunds.
-    pub debt: u64,
-    /// Whom they follow as everybody sees it, and the place and time of the follow.
-    pub following: BTreeMap<String, (u64, i64)>,
-    /// Whom they follow by their own records, and how many changes of that one's blocks the follow knew of.
-    follows: BTreeMap<String, u64>,
-    /// Whom they block, and the place and time of the block.
-    pub blocked: BTreeMap<String, (u64, i64)>,
-    /// Every change of that: whom, whether it was a block, and its place.
-    block_changes: Vec<(String, bool, u64)>,
-    /// The combo with the newest gift last.
-    pub combos: Vec<Combo>,
 }
 
 /// One streamer.
@@ -125,7 +92,7 @@ pub struct Model {
     /// The gifts on offer.
     pub offers: Offers,
     /// Boards: day, board, who.
-    pub boards: BTreeMap<(i64, String), BTreeMap<String, Score>>,
+    pub boards: BTreeMap<(&'static str, i64, String), BTreeMap<String, Score>>,
     /// Places of what was shown in each room.
     pub feeds: BTreeMap<String, Vec<u64>>,
     /// Sums: granted, taken, spent, earned, credited.
@@ -186,11 +153,6 @@ pub type Verdict = Result<Vec<Event>, Rejection>;
 
 fn id<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
     text.parse().expect("the script writes well-formed ids")
-}
-
-/// The day of a moment, counted from 1970, in Shanghai.
-pub fn day(at_ms: i64) -> i64 {
-    (at_ms + SHANGHAI_MS).div_euclid(DAY_MS)
 }
 
 impl Model {
@@ -270,106 +232,6 @@ impl Model {
         if let Some(next) = events.get(1) {
             self.pushed_out += u64::from(matches!(next, Event::ComboEnded(_)));
             self.expected_next = Some((seen.sequence + 1, next.clone()));
-        }
-    }
-
-    /// Records that no client asked for.
-    fn check_system(&mut self, seen: &Seen) {
-        match &seen.event {
-            Event::ComboEnded(end) => {
-                let viewer = self.viewers.entry(seen.key().to_owned()).or_default();
-                let combo = viewer.combos.iter().find(|c| c.id == end.combo.id.as_str());
-                let combo = combo.unwrap_or_else(|| panic!("no such combo: {seen:?}"));
-                assert_eq!(Event::from(combo.end()), seen.event);
-                assert!(!combo.ended, "a combo ended twice: {seen:?}");
-            }
-            Event::TicketsCredited(credit) => {
-                let streamer = self.streamers.entry(seen.key().to_owned()).or_default();
-                let due = streamer.owed.iter().filter(|(place, _)| *place <= credit.upto);
-                let (gifts, tickets) = due.fold((0, 0), |(n, sum), (_, tickets)| (n + 1, sum + tickets));
-                assert!(
-                    gifts > 0 && credit.upto < seen.sequence,
-                    "a credit of nothing: {seen:?}"
-                );
-                let wanted = TicketsCredited {
-                    shard: 0,
-                    after: streamer.settled,
-                    upto: credit.upto,
-                    gifts,
-                    tickets,
-                    tickets_total: streamer.tickets + tickets,
-                };
-                assert_eq!(wanted, *credit, "a credit is wrong: {seen:?}");
-            }
-            Event::SettlementAdvanced(advanced) => {
-                assert!(
-                    advanced.upto > self.settled_upto && advanced.upto < seen.sequence,
-                    "{seen:?}"
-                );
-                let owes = |s: &Streamer| s.owed.first().is_some_and(|(place, _)| *place <= advanced.upto);
-                assert!(
-                    !self.streamers.values().any(owes),
-                    "the cursor passed a gift that is owed: {seen:?}"
-                );
-            }
-            Event::CoinsRecharged(e) => {
-                let viewer = self.viewers.entry(seen.key().to_owned()).or_default();
-                let coins = self
-                    .tills
-                    .to_credit(e.order.as_str(), seen.key(), e.payment.as_str());
-                let coins = coins.unwrap_or_else(|| panic!("nothing to credit: {seen:?}"));
-                let debt_paid = coins.min(viewer.debt);
-                let wanted = CoinsRecharged {
-                    coins,
-                    debt_paid,
-                    coins_left: viewer.coins + coins - debt_paid,
-                    debt_left: viewer.debt - debt_paid,
-                    ..e.clone()
-                };
-                assert_eq!(wanted, *e, "a recharge is wrong: {seen:?}");
-            }
-            Event::CoinsTakenBack(e) => {
-                let viewer = self.viewers.entry(seen.key().to_owned()).or_default();
-                let coins = self.tills.to_take_back(e.order.as_str(), seen.key());
-                let coins = coins.unwrap_or_else(|| panic!("nothing to take back: {seen:?}"));
-                let debt_added = coins.saturating_sub(viewer.coins);
-                let wanted = CoinsTakenBack {
-                    coins,
-                    debt_added,
-                    coins_left: viewer.coins - (coins - debt_added),
-                    debt_left: viewer.debt + debt_added,
-                    ..e.clone()
-                };
-                assert_eq!(wanted, *e, "a refund is wrong: {seen:?}");
-            }
-            Event::Unfollowed(e) => {
-                let follows = self.viewers.get(seen.key()).map(|viewer| &viewer.follows);
-                let cleared = follows.and_then(|follows| follows.get(e.streamer.as_str()));
-                let cleared = cleared.unwrap_or_else(|| panic!("no follow to end: {seen:?}"));
-                let blocked = self.is_blocked_after(e.streamer.as_str(), *cleared, seen.key(), self.head);
-                assert!(blocked, "no block ends this follow: {seen:?}");
-                *self
-                    .reached
-                    .entry("blocks that ended a follow of the one who was blocked")
-                    .or_default() += 1;
-            }
-            Event::ProcessAdvanced(e) if seen.stream == "process-relations.0" => {
-                assert!(e.upto > self.severed_upto && e.upto < seen.sequence, "{seen:?}");
-                let barred = |name: &str, viewer: &Viewer| {
-                    let mut follows = viewer.follows.iter();
-                    follows.any(|(whom, cleared)| self.is_blocked_after(whom, *cleared, name, e.upto))
-                };
-                let left = self.viewers.iter().find(|(name, viewer)| barred(name, viewer));
-                assert!(
-                    left.is_none(),
-                    "the cursor passed a block that has not ended a follow: {seen:?}"
-                );
-            }
-            Event::WithdrawalSubmitted(_) | Event::WithdrawalPaid(_) | Event::WithdrawalFailed(_) => {
-                let streamer = self.streamers.entry(seen.key().to_owned()).or_default();
-                streamer.payroll.check(streamer.tickets, seen);
-            }
-            _ => self.tills.check(seen),
         }
     }
 
@@ -507,59 +369,6 @@ impl Model {
         self.conversations.get(key).cloned().unwrap_or_default()
     }
 
-    /// How many changes somebody's blocks have seen.
-    pub fn block_changes(&self, who: &str) -> u64 {
-        self.viewers
-            .get(who)
-            .map_or(0, |viewer| viewer.block_changes.len() as u64)
-    }
-
-    /// Whether somebody blocks somebody.
-    pub fn blocks(&self, who: &str, whom: &str) -> bool {
-        self.viewers
-            .get(who)
-            .is_some_and(|viewer| viewer.blocked.contains_key(whom))
-    }
-
-    /// Whether somebody was blocked by a later change than these, at or below a place.
-    fn is_blocked_after(&self, who: &str, changes: u64, whom: &str, upto: u64) -> bool {
-        let all = self
-            .viewers
-            .get(who)
-            .map_or(&[][..], |viewer| &viewer.block_changes);
-        let later = all.iter().skip(usize::try_from(changes).unwrap_or(usize::MAX));
-        later
-            .into_iter()
-            .any(|(user, blocked, place)| *blocked && user == whom && *place <= upto)
-    }
-
-    /// Nobody follows whom a block has barred, and what everybody sees is what each one's own records say.
-    pub fn check_relations(&self) {
-        for (name, viewer) in &self.viewers {
-            let seen: Vec<_> = viewer.following.keys().collect();
-            assert_eq!(
-                seen,
-                viewer.follows.keys().collect::<Vec<_>>(),
-                "whom {name} follows"
-            );
-            for (whom, cleared) in &viewer.follows {
-                let barred = self.is_blocked_after(whom, *cleared, name, self.head);
-                assert!(!barred, "{name} still follows {whom}, by whom they were blocked");
-                assert!(
-                    !self.blocks(name, whom) && !self.blocks(whom, name),
-                    "{name} and {whom}"
-                );
-            }
-        }
-    }
-
-    /// Whether somebody follows somebody.
-    pub fn follows(&self, who: &str, whom: &str) -> bool {
-        self.viewers
-            .get(who)
-            .is_some_and(|viewer| viewer.follows.contains_key(whom))
-    }
-
     /// The session that runs in a room now.
     pub fn session(&self, room: &str) -> Option<u32> {
         self.streamers.get(room)?.live.as_ref().map(|live| live.0)
@@ -624,54 +433,8 @@ impl Model {
                 }
                 self.show(e.room.as_str(), place);
             }
-            Event::Followed(e) => {
-                let (whom, viewer) = (
-                    e.streamer.to_string(),
-                    self.viewers.entry(key.clone()).or_default(),
-                );
-                let renewed = viewer.follows.insert(whom.clone(), e.cleared).is_some();
-                viewer
-                    .following
-                    .entry(whom.clone())
-                    .or_insert((place, seen.at_ms));
-                if renewed {
-                    *self
-                        .reached
-                        .entry("follows renewed before a block had ended them")
-                        .or_default() += 1;
-                }
-                // It was decided by the streamer's blocks as they were after that many changes.
-                let changes = self
-                    .viewers
-                    .get(&whom)
-                    .map_or(&[][..], |viewer| &viewer.block_changes);
-                let known = usize::try_from(e.cleared)
-                    .ok()
-                    .and_then(|cleared| changes.get(..cleared));
-                let known = known.unwrap_or_else(|| panic!("it knew of what had not happened: {seen:?}"));
-                let last = known.iter().rev().find(|(user, ..)| *user == key);
-                assert!(
-                    last.is_none_or(|(_, blocked, _)| !blocked),
-                    "followed though blocked: {seen:?}"
-                );
-            }
-            Event::Blocked(e) => {
-                let user = e.user.to_string();
-                let viewer = self.viewers.entry(key.clone()).or_default();
-                viewer.block_changes.push((user.clone(), true, place));
-                viewer.blocked.insert(user.clone(), (place, seen.at_ms));
-                viewer.following.remove(&user);
-                self.viewers.entry(user).or_default().following.remove(&key);
-            }
-            Event::Unblocked(e) => {
-                let viewer = self.viewers.entry(key).or_default();
-                viewer.block_changes.push((e.user.to_string(), false, place));
-                viewer.blocked.remove(e.user.as_str());
-            }
-            Event::Unfollowed(e) => {
-                let viewer = self.viewers.entry(key).or_default();
-                viewer.follows.remove(e.streamer.as_str());
-                viewer.following.remove(e.streamer.as_str());
+            Event::Followed(_) | Event::Blocked(_) | Event::Unblocked(_) | Event::Unfollowed(_) => {
+                self.relate(&key, seen);
             }
             Event::LiveStarted(e) => {
                 let streamer = self.streamers.entry(key.clone()).or_default();
@@ -732,157 +495,12 @@ impl Model {
         self.sums[3] += e.tickets;
         let streamer = self.streamers.entry(room.to_owned()).or_default();
         streamer.owed.push((seen.sequence, e.tickets));
+        let mut session = None;
         if let Some(live) = streamer.live.as_mut().filter(|live| live.0 == e.session.0) {
             live.4 += e.tickets;
+            session = Some(("session", i64::from(e.session.0)));
         }
-        let day = day(seen.at_ms);
-        let scores = [
-            ("tickets".to_owned(), room, e.tickets),
-            ("coins".to_owned(), sender, e.coins),
-            (format!("room:{room}"), sender, e.coins),
-        ];
-        for (board, who, score) in scores {
-            if score > 0 {
-                let board = self.boards.entry((day, board)).or_default();
-                let entry = board.entry(who.to_owned()).or_default();
-                *entry = (entry.0 + score, seen.sequence);
-            }
-        }
-    }
-}
-
-impl Viewer {
-    fn combo(&self, id: &str) -> Option<&Combo> {
-        self.combos.iter().find(|c| c.id == id)
-    }
-
-    fn follow(&self, whom: &str, cleared: u64) -> Verdict {
-        if self.blocked.contains_key(whom) {
-            return Err(Rejection::FollowBlocked);
-        }
-        match self.follows.get(whom) {
-            Some(known) if *known >= cleared => return Ok(Vec::new()),
-            None if self.follows.len() >= FOLLOWS_HIGHEST => return Err(Rejection::FollowLimit),
-            _ => {}
-        }
-        let streamer = id(whom);
-        Ok(vec![Followed { streamer, cleared }.into()])
-    }
-
-    fn block(&self, whom: &str) -> Verdict {
-        if self.blocked.contains_key(whom) {
-            return Ok(Vec::new());
-        }
-        if self.blocked.len() >= BLOCKS_HIGHEST {
-            return Err(Rejection::BlockLimit);
-        }
-        let (user, change) = (id(whom), self.block_changes.len() as u64 + 1);
-        let mut events = vec![Event::from(Blocked { user, change })];
-        if self.follows.contains_key(whom) {
-            events.push(Unfollowed { streamer: id(whom) }.into());
-        }
-        Ok(events)
-    }
-
-    fn gift(
-        &self,
-        user: &str,
-        (room, gift): (&str, &str),
-        count: u32,
-        combo: Option<&(String, u32)>,
-        elsewhere: Elsewhere,
-    ) -> Verdict {
-        let (price, worth) = elsewhere.price.ok_or(Rejection::UnknownGift)?;
-        let mut count = count;
-        let mut known = None;
-        if let Some((name, total)) = combo {
-            known = self.combo(name);
-            if !(1..=COMBO_HIGHEST).contains(total) {
-                return Err(Rejection::BadCount);
-            }
-            count = *total;
-            if let Some(combo) = known {
-                if (combo.room.as_str(), combo.gift.as_str()) != (room, gift) {
-                    return Err(Rejection::ComboMismatch);
-                }
-                if *total <= combo.total {
-                    let coins_left = self.coins;
-                    return Ok(vec![
-                        ComboRepeated {
-                            combo: combo.step(),
-                            coins_left,
-                        }
-                        .into(),
-                    ]);
-                }
-                count = total - combo.total;
-            }
-        }
-        if !(1..=COUNT_HIGHEST).contains(&count) {
-            return Err(Rejection::BadCount);
-        }
-        if room == user {
-            return Err(Rejection::GiftToSelf);
-        }
-        let session = SessionNumber(elsewhere.session.ok_or(Rejection::RoomNotLive)?);
-        let coins = price * u64::from(count);
-        if coins > self.coins {
-            return Err(Rejection::NotEnoughCoins);
-        }
-        let sent = GiftSent {
-            room: id(room),
-            session,
-            gift: id(gift),
-            count,
-            coins,
-            tickets: worth * u64::from(count),
-            coins_left: self.coins - coins,
-            combo: combo.map(|(name, total)| ComboStep {
-                id: id(name),
-                total: *total,
-            }),
-        };
-        let mut events = vec![Event::from(sent)];
-        if combo.is_some() && known.is_none() && self.combos.len() == COMBOS_KEPT && !self.combos[0].ended {
-            events.push(self.combos[0].end().into());
-        }
-        Ok(events)
-    }
-
-    fn sent(&mut self, e: &GiftSent) {
-        self.coins = e.coins_left;
-        let Some(step) = &e.combo else { return };
-        let name = step.id.as_str();
-        let before = self.combos.iter().position(|c| c.id == name);
-        let ended = before.is_some_and(|at| self.combos.remove(at).ended);
-        if self.combos.len() == COMBOS_KEPT {
-            self.combos.remove(0);
-        }
-        let (room, gift) = (e.room.to_string(), e.gift.to_string());
-        self.combos.push(Combo {
-            id: name.to_owned(),
-            room,
-            gift,
-            total: step.total,
-            ended,
-        });
-    }
-}
-
-impl Combo {
-    fn step(&self) -> ComboStep {
-        ComboStep {
-            id: id(&self.id),
-            total: self.total,
-        }
-    }
-
-    fn end(&self) -> ComboEnded {
-        ComboEnded {
-            room: id(&self.room),
-            gift: id(&self.gift),
-            combo: self.step(),
-        }
+        self.score(e, sender, session, seen);
     }
 }
 

@@ -1,17 +1,21 @@
 //! What the clients asked and what they were told, held against the journal's records by the rules of `model.rs`. It sees
 //! records and answers, and never the state of what it judges.
 
+mod answers;
+mod claims;
+mod letters;
+
 use std::collections::HashMap;
 
-use domain::event::Role;
-use domain::streamer::WithdrawalState;
 use domain::{Event, Rejection, catalogue, conversation, order, payment, room, streamer, viewer};
 
-use crate::letters::{Letters, ROW};
-use crate::model::{Asked, Elsewhere, Model, Seen, refusal};
+use crate::model::{Asked, Model, Seen, refusal};
 use crate::offers::Offers;
 use crate::script::{Body, Command, Family};
 use crate::tills;
+
+use answers::{answer, is_of_the_house};
+use claims::{Claim, Question, claim_of};
 
 /// What an actor of any kind said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,53 +54,12 @@ pub enum Told {
     Unknown,
 }
 
-/// Messages that one may try to send at once.
-const BURST: usize = 5;
-
 struct Heard {
     command: usize,
     /// The journal's durable end when it was sent and when the answer came.
     sent: u64,
     told_at: u64,
     told: Told,
-}
-
-/// Something that must have been so at some moment: between two places of the journal.
-struct Question {
-    from: u64,
-    upto: u64,
-    /// What can change the answer.
-    streams: Vec<String>,
-    claim: Claim,
-    answered: bool,
-}
-
-#[derive(Debug)]
-enum Claim {
-    /// Command: the rules answer so, without an event.
-    Already(usize, Said),
-    /// Command: the rules refuse it so.
-    Refused(usize, Rejection),
-    /// Room: this session runs.
-    Session(String, Option<u32>),
-    /// Room: some session runs.
-    Live(String),
-    /// User, streamer: the one does not follow the other.
-    Stranger(String, String),
-    /// User, user: the one follows the other.
-    Follows(String, String),
-    /// User, user: at least one of them does not follow the other.
-    NotMutual(String, String),
-    /// User, user: neither blocks the other.
-    NoBlocks(String, String),
-    /// User, user: the one blocks the other.
-    Blocks(String, String),
-    /// User: their blocks have seen so many changes.
-    BlockChanges(String, u64),
-    /// User: owes something as a viewer, or nothing.
-    Owes(String, bool),
-    /// User, room: everybody may write there, or this one is in charge or follows.
-    MayWrite(String, String),
 }
 
 /// See the module.
@@ -304,43 +267,6 @@ impl Oracle {
         questions
     }
 
-    /// What messages claim of the two: at some moment after it was first sent neither blocked the other, and one past three
-    /// without an answer was decided after both were asked, at some moments, and said that they follow.
-    fn questions_of_letters(&self, log: &[Seen]) -> Vec<Question> {
-        let mut letters = HashMap::<&str, Letters>::new();
-        let mut questions = Vec::new();
-        for seen in log {
-            let Event::MessageSent(sent) = &seen.event else {
-                continue;
-            };
-            let (from, to) = (sent.from.to_string(), sent.to.to_string());
-            let conversation = letters.entry(&seen.stream).or_default();
-            let row = conversation.row(&from);
-            conversation.apply(&seen.event, seen.sequence, seen.at_ms);
-            let id = seen.command_id.clone().unwrap_or_default();
-            let number = self.by_id.get(&(seen.stream.clone(), id, seen.hash));
-            let first = number.and_then(|number| self.first_sent[*number]);
-            let first = first.unwrap_or_else(|| panic!("nobody asked for {seen:?}"));
-            let mut question = |claim, streams| {
-                questions.push(Question {
-                    from: first,
-                    upto: seen.sequence - 1,
-                    streams,
-                    claim,
-                    answered: false,
-                });
-            };
-            let viewers = [format!("viewer-{from}"), format!("viewer-{to}")];
-            question(Claim::NoBlocks(from.clone(), to.clone()), viewers.to_vec());
-            if row >= ROW {
-                let [one, other] = viewers;
-                question(Claim::Follows(from.clone(), to.clone()), vec![one]);
-                question(Claim::Follows(to, from), vec![other]);
-            }
-        }
-        questions
-    }
-
     /// What a provider is said to have said, it said.
     fn check_providers(&self, log: &[Seen]) {
         for seen in log {
@@ -448,12 +374,7 @@ impl Oracle {
                 }]
             }
             Told::Refused(Rejection::MessageTooFast) => {
-                let of_them = |(other, _): &&(usize, u64)| {
-                    let other = &self.commands[*other];
-                    other.actor == command.actor && matches!(other.body, Body::Message { .. })
-                };
-                let tried = self.deliveries.iter().filter(of_them).count();
-                assert!(tried > BURST, "{tried} messages are not too many: {command:?}");
+                self.check_too_fast(command);
                 Vec::new()
             }
             Told::Refused(rejection) => {
@@ -538,179 +459,4 @@ impl Oracle {
         };
         Asked { body, prices }
     }
-
-    fn holds(&self, model: &Model, claim: &Claim) -> bool {
-        match claim {
-            Claim::Session(room, session) => model.session(room) == *session,
-            Claim::Live(room) => model.session(room).is_some(),
-            Claim::Owes(user, owes) => {
-                let debt = model.viewers.get(user).map_or(0, |viewer| viewer.debt);
-                (debt > 0) == *owes
-            }
-            Claim::Blocks(who, whom) => model.blocks(who, whom),
-            Claim::BlockChanges(who, changes) => model.block_changes(who) == *changes,
-            Claim::Stranger(user, streamer) => !model.follows(user, streamer),
-            Claim::Follows(user, other) => model.follows(user, other),
-            Claim::NotMutual(one, other) => !model.follows(one, other) || !model.follows(other, one),
-            Claim::NoBlocks(one, other) => !model.blocks(one, other) && !model.blocks(other, one),
-            Claim::MayWrite(user, room) => {
-                let role = model.room(room).role(room, user);
-                !model.room(room).followers_only || role != Role::Viewer || model.follows(user, room)
-            }
-            Claim::Refused(number, rejection) => {
-                let command = &self.commands[*number];
-                if command.body.family() == Family::Room {
-                    let room = model.room(&command.key);
-                    if room.may_refuse(&command.key, &command.actor, &command.body, *rejection) {
-                        return true;
-                    }
-                }
-                let owes = *rejection == Rejection::InDebt;
-                let elsewhere = Elsewhere {
-                    owes,
-                    ..Elsewhere::usual()
-                };
-                let verdict = model.verdict(&command.key, &command.actor, &command.body, elsewhere);
-                verdict.err() == Some(*rejection)
-            }
-            Claim::Already(number, said) => {
-                let command = &self.commands[*number];
-                let verdict = model.verdict(&command.key, &command.actor, &command.body, Elsewhere::usual());
-                if command.body.family() == Family::Room {
-                    let holds = model.room(&command.key).may_hold_by_the_clock(&command.body);
-                    return (holds || verdict == Ok(Vec::new()))
-                        && *said == Said::Room(room::Answer::Ordered);
-                }
-                let wanted = match &command.body {
-                    Body::Read { .. } => {
-                        let upto = model.letters(&command.key).mark(&command.actor);
-                        Some(Said::Conversation(conversation::Answer::Read { upto }))
-                    }
-                    Body::EndCombo { combo } => {
-                        let viewer = model.viewers.get(&command.key);
-                        let known = viewer.and_then(|v| v.combos.iter().find(|c| c.id == *combo));
-                        known.map(|c| Said::Viewer(viewer::Answer::ComboEnded { total: c.total }))
-                    }
-                    Body::CancelOrder => Some(Said::Order(order::Answer::Cancelled)),
-                    Body::PaymentTold { .. } | Body::RefundTold { .. } => {
-                        Some(Said::Payment(payment::Answer::Noted))
-                    }
-                    Body::List { .. } => Some(Said::Catalogue(catalogue::Answer::Changed)),
-                    Body::Reject { .. } => {
-                        let rejected = streamer::Answer::Withdrawal(WithdrawalState::Rejected);
-                        Some(Said::Streamer(rejected))
-                    }
-                    _ => Some(Said::Viewer(viewer::Answer::Relation)),
-                };
-                verdict == Ok(Vec::new()) && wanted.as_ref() == Some(said)
-            }
-        }
-    }
-}
-
-/// What a record claims of others than the one in whose stream it stands, and whose records can change that.
-fn claim_of(command: &Command, event: &Event) -> Option<(Claim, Vec<String>)> {
-    let room = match &command.body {
-        Body::Gift { room, .. } => room,
-        Body::Follow { whom } => {
-            let Event::Followed(followed) = event else {
-                return None;
-            };
-            let claim = Claim::BlockChanges(whom.clone(), followed.cleared);
-            return Some((claim, vec![format!("viewer-{whom}")]));
-        }
-        body if body.asks_debt() => {
-            let owes = match event {
-                Event::WithdrawalRequested(_) | Event::WithdrawalApproved(_) => false,
-                event if refusal(event) == Some(Rejection::InDebt) => true,
-                _ => return None,
-            };
-            let claim = Claim::Owes(command.key.clone(), owes);
-            return Some((claim, vec![format!("viewer-{}", command.key)]));
-        }
-        Body::Chat { .. } => {
-            let (user, room) = (command.actor.clone(), command.key.clone());
-            let streams = vec![format!("viewer-{user}"), command.stream()];
-            return Some((Claim::MayWrite(user, room), streams));
-        }
-        _ => return None,
-    };
-    let claim = match event {
-        Event::GiftSent(sent) => Claim::Session(room.clone(), Some(sent.session.0)),
-        Event::CommandRefused(refused) => match refused.rejection {
-            Rejection::RoomNotLive => Claim::Session(room.clone(), None),
-            Rejection::NotEnoughCoins => Claim::Live(room.clone()),
-            _ => return None,
-        },
-        _ => return None,
-    };
-    Some((claim, vec![format!("streamer-{room}")]))
-}
-
-/// What the platform's own processes do about money.
-fn is_of_the_house(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::CoinsRecharged(_)
-            | Event::CoinsTakenBack(_)
-            | Event::OrderPaid(_)
-            | Event::OrderRefunded(_)
-            | Event::PaymentUnmatched(_)
-            | Event::WithdrawalSubmitted(_)
-            | Event::WithdrawalPaid(_)
-            | Event::WithdrawalFailed(_)
-    )
-}
-
-/// The answer that a record stands for.
-fn answer(event: &Event) -> Option<Said> {
-    use viewer::Answer::{Adjusted, ComboEnded, Gift, Relation};
-    Some(match event {
-        Event::CoinsAdjusted(e) => Said::Viewer(Adjusted { coins: e.coins_left }),
-        Event::GiftSent(e) => Said::Viewer(Gift {
-            coins: e.coins_left,
-            combo_total: e.combo.as_ref().map(|step| step.total),
-        }),
-        Event::ComboRepeated(e) => Said::Viewer(Gift {
-            coins: e.coins_left,
-            combo_total: Some(e.combo.total),
-        }),
-        Event::ComboEnded(e) => Said::Viewer(ComboEnded { total: e.combo.total }),
-        Event::Followed(_) | Event::Unfollowed(_) | Event::Blocked(_) | Event::Unblocked(_) => {
-            Said::Viewer(Relation)
-        }
-        Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
-        Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
-        Event::ChatSent(_) => Said::Room(room::Answer::Said),
-        Event::MessageSent(e) => Said::Conversation(conversation::Answer::Sent { number: e.number }),
-        Event::MessagesRead(e) => Said::Conversation(conversation::Answer::Read { upto: e.upto }),
-        Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
-        Event::DebtForgiven(e) => Said::Viewer(viewer::Answer::Purse {
-            coins: None,
-            debt: e.debt_left,
-        }),
-        Event::TicketsAdjusted(e) => Said::Streamer(streamer::Answer::Adjusted {
-            tickets: e.tickets_left,
-        }),
-        Event::WithdrawalRequested(e) => Said::Streamer(streamer::Answer::Requested(e.clone())),
-        Event::WithdrawalApproved(e) => Said::Streamer(streamer::Answer::Withdrawal(
-            if e.approvals < e.approvals_needed {
-                WithdrawalState::Requested
-            } else {
-                WithdrawalState::Approved
-            },
-        )),
-        Event::WithdrawalRejected(_) => {
-            Said::Streamer(streamer::Answer::Withdrawal(WithdrawalState::Rejected))
-        }
-        Event::OrderCreated(e) => Said::Order(order::Answer::Created(e.clone())),
-        Event::OrderCancelled(_) => Said::Order(order::Answer::Cancelled),
-        Event::GiftListed(_) | Event::GiftDelisted(_) => Said::Catalogue(catalogue::Answer::Changed),
-        event if refusal(event).is_some() || is_of_the_house(event) => return None,
-        Event::TicketsCredited(_) | Event::SettlementAdvanced(_) | Event::ProcessAdvanced(_) => return None,
-        order => {
-            order.ordered_by()?;
-            Said::Room(room::Answer::Ordered)
-        }
-    })
 }

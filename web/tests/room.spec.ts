@@ -107,6 +107,14 @@ describe("the room page", { timeout: 240_000 }, () => {
     await Promise.all([ann.supporterHas("ann", spent), star.supporterHas("ann", spent)]);
   });
 
+  test("a_gift_stands_on_the_board_of_every_period", async () => {
+    for (const period of ["Hour", "Week", "Month", "All", "Day"]) {
+      await ann.page.getByRole("group", { name: "Period" }).getByRole("button", { name: period, exact: true }).click();
+      await ann.page.locator(`[data-testid="board-coins"][data-span="${period.toLowerCase()}"]`).waitFor();
+      await ann.supporterHas("ann", spent);
+    }
+  });
+
   test("every_tap_of_a_combo_counts_once", async () => {
     await ann.tap("heart", 25);
     spent += 25;
@@ -212,6 +220,30 @@ describe("the room page", { timeout: 240_000 }, () => {
     await troll.page.reload();
     await troll.page.getByText("This room is closed to you.").waitFor();
     await troll.page.close();
+  });
+
+  test("somebody_who_is_blocked_leaves_for_good_until_that_is_taken_back", async () => {
+    const pest = await RoomView.open(await starContext.newPage(), server.address, "pest", "star");
+    await pest.page.getByTestId("follow").click();
+    await pest.page.locator("[data-testid=follow][aria-pressed=true]").waitFor();
+    await pest.say("me again");
+    await star.page.locator("button[data-name=pest]").click();
+    await star.page.getByRole("button", { name: /^Block/ }).click();
+    await pest.page.getByText("star has blocked you.").waitFor();
+    await pest.page.reload();
+    await pest.page.getByText("star has blocked you.").waitFor();
+    await pest.page.locator("[data-testid=follow][aria-pressed=false]").waitFor();
+    await star.page.locator("button[data-name=pest]").click();
+    await star.page.getByRole("button", { name: /^Unblock/ }).click();
+    await star.page.getByRole("dialog").waitFor({ state: "detached" });
+    await star.page.locator("button[data-name=pest]").click();
+    await star.page.getByRole("button", { name: /^Block/ }).and(star.page.locator(":enabled")).waitFor();
+    await star.page.keyboard.press("Escape");
+    await pest.page.reload();
+    await pest.online();
+    await pest.say("sorry");
+    await star.chatLine("sorry").waitFor();
+    await pest.page.close();
   });
 
   test("it_is_fit_to_be_seen_on_a_desk_and_on_a_phone", async () => {

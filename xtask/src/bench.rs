@@ -54,6 +54,12 @@ const FIGURES: &[Figure] = &[
         ">= 2,000,000 events/s",
     ),
     figure("audit", "explain of one command among 10 M events", "<= 100 ms"),
+    figure(
+        "boards",
+        "board of 1 M members: update + rank, all periods",
+        ">= 500,000/s, beside Redis",
+    ),
+    figure("boards", "rank on that board", "p99 <= 20 us"),
     figure("memory", "memory per resident viewer actor", "<= 1.5 KB"),
     figure(
         "rebuild",
@@ -130,8 +136,13 @@ pub(crate) fn run(places: &Places, args: &[String]) -> Result<ExitCode, Failure>
     let mut missed = 0;
     for bench in benches {
         println!("\n== {bench}");
-        if bench == "fanout"
-            && let Err(failure) = tools::ensure(places, Tool::Nchan)
+        let peer = match bench {
+            "boards" => Some(Tool::Redis),
+            "fanout" => Some(Tool::Nchan),
+            _ => None,
+        };
+        if let Some(peer) = peer
+            && let Err(failure) = tools::ensure(places, peer)
         {
             // It says itself what it could not measure.
             eprintln!("{failure}");

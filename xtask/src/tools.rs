@@ -22,6 +22,8 @@ pub(crate) enum Tool {
     Chromium,
     /// nginx with nchan, which the gateway is measured beside.
     Nchan,
+    /// Redis, whose sorted sets the boards are measured beside.
+    Redis,
     /// Python that can make virtual environments, for the Python SDK.
     Python,
 }
@@ -33,6 +35,7 @@ impl Tool {
             Self::Node => &["nodejs", "npm"],
             Self::Chromium => &["chromium"],
             Self::Nchan => &["nginx", "libnginx-mod-nchan"],
+            Self::Redis => &["redis-server"],
             Self::Python => &["python3", "python3-venv", "python3-pip"],
         }
     }
@@ -59,6 +62,9 @@ impl Tool {
                 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
                 (!std::path::Path::new(MODULE).exists()).then(|| "nginx with nchan is not installed".into())
             }
+            Self::Redis => said("redis-server", &["--version"])
+                .is_none()
+                .then(|| "Redis is not installed".into()),
             Self::Python => {
                 let ready = said("python3", &["-c", "import venv, ensurepip"]);
                 ready

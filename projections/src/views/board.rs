@@ -1,20 +1,38 @@
-//! Boards by day: streamers by tickets earned, senders by coins spent, and senders by coins spent in each room.
+//! Boards: streamers by tickets earned, senders by coins spent, and senders by coins spent in each room; by hour, day, week
+//! and month, over all of time, and in rooms by live session.
 //!
-//! Tickets count when the gift is sent, not when settlement credits them. A day's boards are written until the day ends and
-//! never after; the newest days stay in memory, the others are read from the store.
+//! Tickets count when the gift is sent, not when settlement credits them. Which period a gift belongs to, its recorded time
+//! says; which session, that it names the one that runs. When a record opens a new period, the one before is closed at the
+//! place before it, and its boards never change again. In memory: the rows of the house, and rooms' rows of the month and
+//! week that run. Everything else is read from the store.
+
+mod clock;
+mod closed;
+mod keys;
+mod ordered;
+mod reading;
+mod rows;
+mod stored;
 
 use std::collections::{BTreeMap, HashMap};
-use std::ops::{Bound, ControlFlow};
 
 use domain::Event;
+use domain::event::GiftSent;
+use parking_lot::Mutex;
 
+use self::clock::Clock;
+use self::closed::{Closing, Closings};
+use self::ordered::RoomBoards;
+use self::rows::{LONG, MONTH, Row, Rows, Slot, TIMED};
 use super::order::{Order, Rung};
 use crate::Result;
-use crate::day::{Day, UtcOffset};
-use crate::fact::{Fact, Place, Projection, damaged};
-use crate::limits::BOARD_DAYS_IN_MEMORY;
-use crate::names::{NOBODY, Names, Number};
-use crate::store::{Put, Stored};
+use crate::fact::{Fact, Place};
+use crate::limits::{
+    BOARD_DAYS_KEPT, BOARD_HOURS_KEPT, BOARD_MONTHS_KEPT, BOARD_SESSIONS_KEPT, BOARD_WEEKS_KEPT,
+};
+use crate::names::{NOBODY, Number};
+use crate::period::{Period, Span};
+use crate::zone::Zone;
 
 /// Which board, rooms by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,170 +42,130 @@ pub(crate) enum Kind {
     Room(Number),
 }
 
-/// A board and a user in one word: the table's key is hashed for every gift, three times. Rooms have their streamer's number,
-/// and the two other boards numbers that no user can have.
-type Slot = u64;
-
 const TICKETS: u32 = NOBODY;
 const COINS: u32 = NOBODY - 1;
 
-fn slot(kind: Kind, user: Number) -> Slot {
-    let board = match kind {
-        Kind::Tickets => TICKETS,
-        Kind::Coins => COINS,
-        Kind::Room(room) => room,
-    };
-    (u64::from(board) << 32) | u64::from(user)
-}
-
-fn of_slot(slot: Slot) -> (Kind, Number) {
-    let kind = match (slot >> 32) as u32 {
-        TICKETS => Kind::Tickets,
-        COINS => Kind::Coins,
-        room => Kind::Room(room),
-    };
-    (kind, slot as Number)
-}
-
-/// What one user has on one board.
-#[derive(Debug, Clone, Copy, Default)]
-struct Score {
-    score: u64,
-    reached: Place,
-    unstored: bool,
-    /// The order still has an earlier score of this user.
-    unplaced: bool,
-}
-
-/// All boards of one day. The scores of all of them lie in one table, because a fold over many gifts is little else than
-/// looking them up. The orders are built when somebody may first ask for them, and then follow the scores.
-#[derive(Debug, Default)]
-struct Today {
-    scores: HashMap<Slot, Score, foldhash::fast::RandomState>,
-    unstored: Vec<Slot>,
-    orders: HashMap<Kind, Order, foldhash::fast::RandomState>,
-    /// Who moved since the orders followed last, and the rung they stood on.
-    moved: Vec<(Kind, Number, Option<Rung>)>,
-    ordered: bool,
-}
-
-impl Today {
-    fn add(&mut self, kind: Kind, user: Number, amount: u64, at: Place) {
-        if amount == 0 {
-            return;
+impl Kind {
+    /// Rooms have their streamer's number, and the two other boards numbers that no user can have.
+    pub(crate) fn id(self) -> u32 {
+        match self {
+            Self::Tickets => TICKETS,
+            Self::Coins => COINS,
+            Self::Room(room) => room,
         }
-        let slot = slot(kind, user);
-        let score = self.scores.entry(slot).or_default();
-        if self.ordered && !std::mem::replace(&mut score.unplaced, true) {
-            let stood = (score.score > 0).then(|| Rung::new(score.score, score.reached, user));
-            self.moved.push((kind, user, stood));
-        }
-        if !std::mem::replace(&mut score.unstored, true) {
-            self.unstored.push(slot);
-        }
-        score.score = score.score.saturating_add(amount);
-        score.reached = at;
     }
 
-    fn load(&mut self, kind: Kind, user: Number, score: u64, reached: Place) {
-        self.scores.insert(
-            slot(kind, user),
-            Score {
-                score,
-                reached,
-                ..Score::default()
-            },
-        );
+    fn of_id(id: u32) -> Self {
+        match id {
+            TICKETS => Self::Tickets,
+            COINS => Self::Coins,
+            room => Self::Room(room),
+        }
     }
 
-    fn rung(&self, kind: Kind, user: Number) -> Option<Rung> {
-        self.scores
-            .get(&slot(kind, user))
-            .map(|score| Rung::new(score.score, score.reached, user))
-    }
-
-    /// Brings the orders up to date and names the boards whose top changed.
-    fn settle(&mut self, changed: &mut Vec<Kind>) {
-        if !self.ordered {
-            self.ordered = true;
-            let mut rungs: HashMap<Kind, Vec<Rung>> = HashMap::new();
-            for (&slot, score) in &self.scores {
-                let (kind, user) = of_slot(slot);
-                rungs
-                    .entry(kind)
-                    .or_default()
-                    .push(Rung::new(score.score, score.reached, user));
-            }
-            changed.extend(rungs.keys());
-            self.orders = rungs
-                .into_iter()
-                .map(|(kind, rungs)| (kind, Order::of(rungs)))
-                .collect();
-            return;
-        }
-        for (kind, user, stood) in std::mem::take(&mut self.moved) {
-            let Some(score) = self.scores.get_mut(&slot(kind, user)) else {
-                continue;
-            };
-            score.unplaced = false;
-            let stands = Rung::new(score.score, score.reached, user);
-            if self.orders.entry(kind).or_default().shift(stood, Some(stands)) {
-                changed.push(kind);
-            }
-        }
+    fn slot(self, user: Number) -> Slot {
+        (u64::from(self.id()) << 32) | u64::from(user)
     }
 }
 
-/// A board of a day, to be read.
-pub(crate) struct Standings<'a> {
-    today: &'a Today,
-    kind: Kind,
-    pub(crate) order: &'a Order,
+/// How far a period's boards are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It runs, or lies ahead.
+    Open,
+    /// It is over. The place is that of the last record that could count.
+    Closed(Place),
+    /// It was over too long ago, and is not kept.
+    Gone,
 }
 
-impl Standings<'_> {
-    /// A user's place (counted from 0) and score. Exact also for one who has moved since the order followed.
-    pub(crate) fn rank(&self, user: Number) -> Option<(usize, u64)> {
-        let rung = self.today.rung(self.kind, user)?;
-        Some((self.order.rank(&rung), rung.score()))
-    }
+/// A board of a period, to be read.
+pub(crate) trait Standings {
+    /// How many stand on it.
+    fn len(&self) -> usize;
+
+    /// A user's place (counted from 0) and score.
+    fn rank(&self, user: Number) -> Result<Option<(usize, u64)>>;
+
+    /// Places `from .. from + limit`, best first: place, user, score.
+    fn slice(&self, from: usize, limit: usize) -> Result<Vec<(usize, Number, u64)>>;
+}
+
+/// The newest live session of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Session {
+    number: u32,
+    runs: bool,
+    /// The month in which it began: rows of that month on may count in it.
+    began: i64,
 }
 
 /// The view `boards`.
 #[derive(Debug)]
 pub struct BoardView {
-    offset: UtcOffset,
-    days: BTreeMap<Day, Today>,
-    /// Boards of the newest day whose top changed since somebody last took them.
+    clock: Clock,
+    clock_stored: bool,
+    house: Rows,
+    /// Rows of the house by user: where they are, counted from 1.
+    of_users: [Vec<u32>; 2],
+    rooms: Rows,
+    of_pairs: HashMap<Slot, u32, foldhash::fast::RandomState>,
+    members: HashMap<Number, Vec<u32>, foldhash::fast::RandomState>,
+    sessions: HashMap<Number, Session, foldhash::fast::RandomState>,
+    sessions_unstored: Vec<Number>,
+    /// How many sessions that run began in each month.
+    running_since: BTreeMap<i64, usize>,
+    /// Places at which periods were closed.
+    closings: BTreeMap<Period, Place>,
+    closings_unstored: Vec<Period>,
+    /// Boards that were closed, to be stored.
+    closed: Vec<Closings>,
+    /// Stored boards that are kept no longer.
+    expired: Vec<(Period, Kind)>,
+    /// Rooms' rows of months that are over, to be stored.
+    past_rows: Vec<(i64, Row)>,
+    /// The orders of the house's boards, by board and lane; made when somebody may first ask.
+    orders: [[Order; LONG + 1]; 2],
+    ordered: bool,
+    asked: Mutex<RoomBoards>,
     changed: Vec<Kind>,
-    oldest_stored: Option<Day>,
 }
-
-/// Behind all days: where those begin that are kept in memory, so that opening need not read the others.
-const OLDEST_KEY: &[u8] = b"\xff\xff\xff\xff oldest day in memory";
-
-const KEY_LEN: usize = 13;
 
 impl BoardView {
     /// Its name.
     pub const NAME: &'static str = "boards";
 
-    /// Boards whose days begin at this offset from UTC.
-    pub fn new(offset: UtcOffset) -> Self {
+    /// Boards whose periods are those of a time zone.
+    pub fn new(zone: Zone) -> Self {
         Self {
-            offset,
-            days: BTreeMap::new(),
+            clock: Clock::before_all(zone),
+            clock_stored: true,
+            house: Rows::default(),
+            of_users: Default::default(),
+            rooms: Rows::default(),
+            of_pairs: HashMap::default(),
+            members: HashMap::default(),
+            sessions: HashMap::default(),
+            sessions_unstored: Vec::new(),
+            running_since: BTreeMap::new(),
+            closings: BTreeMap::new(),
+            closings_unstored: Vec::new(),
+            closed: Vec::new(),
+            expired: Vec::new(),
+            past_rows: Vec::new(),
+            orders: Default::default(),
+            ordered: false,
+            asked: Mutex::default(),
             changed: Vec::new(),
-            oldest_stored: None,
         }
     }
 
-    /// The offset that cuts its days.
-    pub fn offset(&self) -> UtcOffset {
-        self.offset
+    /// The zone that cuts its periods.
+    pub fn zone(&self) -> Zone {
+        self.clock.zone()
     }
 
-    /// The boards whose top changed since the last call.
+    /// The boards that moved since the last call.
     pub(crate) fn take_changed(&mut self) -> Vec<Kind> {
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
@@ -195,197 +173,293 @@ impl BoardView {
         changed
     }
 
-    /// Gives a board of a day to `read`: from memory, or from the store for days long past. None when nobody stands on it.
-    pub(crate) fn with<T>(
-        &self,
-        kind: Kind,
-        day: Day,
-        stored: &Stored<'_>,
-        read: impl FnOnce(Standings<'_>) -> T,
-    ) -> Result<Option<T>> {
-        let mut past = Today::default();
-        let today = match self.days.get(&day) {
-            Some(today) => today,
-            None if self.days.keys().next().is_none_or(|oldest| day > *oldest) => return Ok(None),
-            None => {
-                let (from, to) = (key(day, kind, 0), key(day, kind, NOBODY));
-                stored.scan(Bound::Included(&from), Bound::Included(&to), &mut |key, value| {
-                    let (.., user, score, reached) = entry(key, value)?;
-                    past.load(kind, user, score, reached);
-                    Ok(ControlFlow::Continue(()))
-                })?;
-                past.settle(&mut Vec::new());
-                &past
+    /// Closes every period that is over at a moment, at the place before the record that says so.
+    fn turn(&mut self, at_ms: i64, place: Place) {
+        let next = Clock::at(at_ms, self.zone());
+        if !self.clock.is_before_all() {
+            let running = self.clock.running;
+            for lane in (0..TIMED).filter(|&lane| running[lane] != next.running[lane]) {
+                self.close(lane, next.running[lane], place - 1);
             }
+            if self.clock.running[MONTH] != next.running[MONTH] {
+                self.close_month(&next);
+            }
+        }
+        self.clock = next;
+        self.clock_stored = false;
+    }
+
+    fn close(&mut self, lane: usize, next: Period, upto: Place) {
+        let of = self.clock.running[lane];
+        let rows = self.house.take_touched(lane).chain(self.rooms.take_touched(lane));
+        let kept = oldest_kept(next);
+        if of.number > kept {
+            let closing = |row: &Row| Closing {
+                board: row.board(),
+                user: row.user(),
+                score: row.lanes[lane],
+                reached: row.reached,
+            };
+            let places: Vec<_> = rows.map(closing).collect();
+            if !places.is_empty() {
+                self.closed.push(Closings {
+                    of,
+                    kind: Kind::Coins,
+                    upto,
+                    places,
+                });
+            }
+        } else {
+            drop(rows);
+        }
+        self.closings.insert(of, upto);
+        self.closings_unstored.push(of);
+        self.expire(of.span, kept);
+        for orders in &mut self.orders {
+            orders[lane] = Order::default();
+        }
+        self.asked.lock().forget(of.span);
+    }
+
+    /// Lets go of what is older than what is kept. The newest closing among it stays, so that a period without a record
+    /// knows where it was closed.
+    fn expire(&mut self, span: Span, kept: i64) {
+        let from = Period {
+            span,
+            number: i64::MIN,
         };
-        Ok(today
-            .orders
-            .get(&kind)
-            .map(|order| read(Standings { today, kind, order })))
+        let old = self.closings.range(from..=Period { span, number: kept });
+        let old: Vec<Period> = old.map(|(of, _)| *of).collect();
+        for &of in &old {
+            self.expire_boards(of, Kind::Coins);
+        }
+        for of in old.iter().rev().skip(1) {
+            self.closings.remove(of);
+            self.closings_unstored.push(*of);
+        }
     }
 
-    fn today(&mut self, at_ms: i64) -> &mut Today {
-        self.days.entry(Day::of(at_ms, self.offset)).or_default()
-    }
-}
-
-impl Projection for BoardView {
-    fn name(&self) -> &'static str {
-        Self::NAME
-    }
-
-    fn version(&self) -> u32 {
-        1
+    fn expire_boards(&mut self, of: Period, kind: Kind) {
+        let waiting = self.closed.len();
+        self.closed
+            .retain(|closings| closings.of != of || (of.span == Span::Session && closings.kind != kind));
+        if self.closed.len() == waiting {
+            self.expired.push((of, kind));
+        }
     }
 
-    fn settings(&self) -> u64 {
-        self.offset.minutes as u64
+    /// Takes the rooms' rows of the month to what is to be stored, and drops those that no running period needs.
+    fn close_month(&mut self, next: &Clock) {
+        let (month, past) = (self.clock.running[MONTH].number, &mut self.past_rows);
+        self.rooms.take_unstored(|row| past.push((month, *row)));
+        self.drop_cold_rows(next);
+        self.asked.lock().forget(Span::All);
     }
 
-    fn apply(&mut self, fact: &Fact<'_>) {
-        let Event::GiftSent(gift) = fact.event else { return };
-        // It would make a day on which nobody stands, and which a restart would not find again.
-        if gift.coins == 0 && gift.tickets == 0 {
+    fn drop_cold_rows(&mut self, clock: &Clock) {
+        let oldest = clock.begins.into_iter().min().unwrap_or(i32::MIN);
+        let sessions = &self.sessions;
+        self.rooms.retain(clock, |row| {
+            row.stamp >= oldest || (row.session != 0 && running(sessions, row.board()) == row.session)
+        });
+        self.of_pairs.clear();
+        self.members.clear();
+        for (at, row) in (0u32..).zip(&self.rooms.rows) {
+            self.of_pairs.insert(row.slot, at);
+            self.members.entry(row.board()).or_default().push(at);
+        }
+        self.house.find_touched(clock);
+    }
+
+    fn add_house(&mut self, which: usize, kind: Kind, user: Number, amount: u64, place: Place) {
+        if amount == 0 || user == NOBODY {
             return;
         }
-        let today = self.today(fact.at_ms);
-        today.add(Kind::Tickets, fact.whom, gift.tickets, fact.place);
-        today.add(Kind::Coins, fact.who, gift.coins, fact.place);
-        today.add(Kind::Room(fact.whom), fact.who, gift.coins, fact.place);
-    }
-
-    fn load_from(&self, stored: &Stored<'_>) -> Result<Vec<u8>> {
-        Ok(stored.get(OLDEST_KEY)?.unwrap_or_default())
-    }
-
-    fn load(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        if key == OLDEST_KEY {
-            return Ok(());
-        }
-        let (day, kind, user, score, reached) = entry(key, value)?;
-        self.days.entry(day).or_default().load(kind, user, score, reached);
-        Ok(())
-    }
-
-    fn flush(&mut self, _: &Stored<'_>, out: &mut Put<'_>) -> Result<()> {
-        for (&day, today) in &mut self.days {
-            for slot in today.unstored.drain(..) {
-                let Some(score) = today.scores.get_mut(&slot) else {
-                    continue;
-                };
-                let (kind, user) = of_slot(slot);
-                score.unstored = false;
-                let mut value = [0; 16];
-                value[..8].copy_from_slice(&score.score.to_be_bytes());
-                value[8..].copy_from_slice(&score.reached.to_be_bytes());
-                out.set(&key(day, kind, user), &value);
-            }
-        }
-        while self.days.len() > BOARD_DAYS_IN_MEMORY {
-            self.days.pop_first();
-        }
-        let oldest = self.days.keys().next().copied();
-        if oldest != self.oldest_stored {
-            self.oldest_stored = oldest;
-            out.set(
-                OLDEST_KEY,
-                &oldest
-                    .map(|day| key(day, Kind::Tickets, 0)[..4].to_vec())
-                    .unwrap_or_default(),
-            );
-        }
-        Ok(())
-    }
-
-    fn settle(&mut self) {
-        let newest = self.days.keys().next_back().copied();
-        for (&day, today) in &mut self.days {
-            let mut changed = Vec::new();
-            today.settle(&mut changed);
-            if Some(day) == newest {
-                self.changed.append(&mut changed);
-            }
+        let at = self.house_row(which, kind, user);
+        let row = self.house.touch(at, &self.clock, place, self.ordered);
+        for lane in &mut row.lanes {
+            *lane = lane.saturating_add(amount);
         }
     }
 
-    fn explain(&self, key: &[u8], names: &Names) -> String {
-        let Some((day, kind, user)) = read_key(key) else {
-            return "the first day in memory".into();
+    /// Reads something of the rows that these records will change: the processor then fetches many of them at a time from
+    /// memory, where the fold itself would wait for each.
+    fn look_ahead(&self, facts: &[Fact<'_>]) {
+        let gifts = facts
+            .iter()
+            .filter(|fact| matches!(fact.event, Event::GiftSent(_)));
+        let touched = gifts.fold(0, |touched, fact| {
+            let house = |which: usize, user: Number| {
+                let at = self.of_users[which].get(user as usize)?.checked_sub(1)?;
+                self.house.rows.get(at as usize)
+            };
+            let pair = self.of_pairs.get(&Kind::Room(fact.whom).slot(fact.who));
+            let rows = [
+                house(0, fact.whom),
+                house(1, fact.who),
+                pair.and_then(|&at| self.rooms.rows.get(at as usize)),
+            ];
+            rows.iter()
+                .flatten()
+                .fold(touched, |touched, row| touched ^ row.reached)
+        });
+        std::hint::black_box(touched);
+    }
+
+    fn house_row(&mut self, which: usize, kind: Kind, user: Number) -> u32 {
+        let of_users = &mut self.of_users[which];
+        if of_users.len() <= user as usize {
+            of_users.resize(user as usize + 1, 0);
+        }
+        let at = &mut of_users[user as usize];
+        if *at == 0 {
+            *at = self.house.push(kind.slot(user)) + 1;
+        }
+        *at - 1
+    }
+
+    fn room_row(&mut self, slot: Slot) -> u32 {
+        let (rooms, members) = (&mut self.rooms, &mut self.members);
+        *self.of_pairs.entry(slot).or_insert_with(|| {
+            let at = rooms.push(slot);
+            members.entry((slot >> 32) as u32).or_default().push(at);
+            at
+        })
+    }
+
+    fn add_room(&mut self, room: Number, user: Number, gift: &GiftSent, place: Place) {
+        if gift.coins == 0 || user == NOBODY || room == NOBODY {
+            return;
+        }
+        let at = self.room_row(Kind::Room(room).slot(user));
+        let session = running(&self.sessions, room);
+        let row = self.rooms.touch(at, &self.clock, place, self.ordered);
+        for lane in &mut row.lanes[..TIMED] {
+            *lane = lane.saturating_add(gift.coins);
+        }
+        // What is kept of a session must follow from the records alone, not from which rows are in memory.
+        if row.session != session {
+            (row.session, row.session_reached, row.lanes[LONG]) = (session, 0, 0);
+        }
+        if session != 0 && gift.session.0 == session {
+            row.lanes[LONG] = row.lanes[LONG].saturating_add(gift.coins);
+            row.session_reached = place;
+        }
+    }
+
+    fn begin_session(&mut self, room: Number, number: u32, place: Place) {
+        self.end_session(room, place);
+        let began = self.clock.running[MONTH].number;
+        let session = Session {
+            number,
+            runs: true,
+            began,
         };
-        let board = match kind {
-            Kind::Tickets => "tickets".into(),
-            Kind::Coins => "coins".into(),
-            Kind::Room(room) => format!("room:{}", names.text(room)),
+        self.sessions.insert(room, session);
+        self.sessions_unstored.push(room);
+        *self.running_since.entry(began).or_default() += 1;
+        self.clock_stored = false;
+    }
+
+    /// Closes the board of the session that runs in a room, if one does.
+    fn end_session(&mut self, room: Number, place: Place) {
+        let Some(session) = self.sessions.get_mut(&room).filter(|session| session.runs) else {
+            return;
         };
-        format!("board {board} of {day}, user {}", names.text(user))
+        session.runs = false;
+        let number = session.number;
+        self.sessions_unstored.push(room);
+        if let Some(count) = self.running_since.get_mut(&session.began) {
+            *count -= 1;
+            if *count == 0 {
+                self.running_since.remove(&session.began);
+            }
+        }
+        self.clock_stored = false;
+        let rows = self.members.get(&room).into_iter().flatten();
+        let closing = |rung: Rung| Closing {
+            board: room,
+            user: rung.user,
+            score: rung.score(),
+            reached: rung.reached,
+        };
+        let places = rows.filter_map(|&at| self.rooms.rows[at as usize].session_rung(number).map(closing));
+        let (of, kind) = (Period::session(number), Kind::Room(room));
+        let places = places.collect();
+        // No session ends twice; should a journal say so, the last end counts.
+        self.closed
+            .retain(|closings| (closings.of, closings.kind) != (of, kind));
+        self.closed.push(Closings {
+            of,
+            kind,
+            upto: place,
+            places,
+        });
+        self.asked.lock().forget_session(room);
+        let old = i64::from(number) - BOARD_SESSIONS_KEPT;
+        if old > 0 {
+            let of = Period {
+                span: Span::Session,
+                number: old,
+            };
+            self.expire_boards(of, Kind::Room(room));
+        }
+    }
+
+    /// Makes the orders of the house.
+    fn order_house(&mut self) {
+        let mut rungs: [[Vec<_>; LONG + 1]; 2] = Default::default();
+        for row in &self.house.rows {
+            let which = usize::from(row.board() == COINS);
+            for (lane, rungs) in rungs[which].iter_mut().enumerate() {
+                rungs.extend(row.rung(lane, &self.clock));
+            }
+        }
+        self.orders = rungs.map(|lanes| lanes.map(Order::of));
+        self.ordered = true;
     }
 }
 
-/// Day, kind, room, user: one day's boards lie together, days in order.
-fn key(day: Day, kind: Kind, user: Number) -> [u8; KEY_LEN] {
-    let (tag, room) = match kind {
-        Kind::Tickets => (1, 0),
-        Kind::Coins => (2, 0),
-        Kind::Room(room) => (3, room),
+/// The session that runs in a room; 0 = none does.
+fn running(sessions: &HashMap<Number, Session, foldhash::fast::RandomState>, room: Number) -> u32 {
+    sessions
+        .get(&room)
+        .map_or(0, |session| if session.runs { session.number } else { 0 })
+}
+
+/// The lane of a kind of period that the calendar cuts.
+fn lane_of(span: Span) -> usize {
+    Span::TIMED.iter().position(|other| *other == span).unwrap_or(0)
+}
+
+/// Closed periods of this number and below are not kept any more when this one runs.
+fn oldest_kept(running: Period) -> i64 {
+    let kept = match running.span {
+        Span::Hour => BOARD_HOURS_KEPT * 3_600,
+        Span::Day => BOARD_DAYS_KEPT,
+        Span::Week => BOARD_WEEKS_KEPT * 7,
+        _ => BOARD_MONTHS_KEPT,
     };
-    let mut key = [0; KEY_LEN];
-    // The sign bit is turned, so that days before 1970 sort before those after it.
-    key[..4].copy_from_slice(&(day.0 as u32 ^ (1 << 31)).to_be_bytes());
-    key[4] = tag;
-    key[5..9].copy_from_slice(&room.to_be_bytes());
-    key[9..].copy_from_slice(&user.to_be_bytes());
-    key
+    // The period that runs is none of those that are kept.
+    running.number - kept - 1
 }
 
-fn read_key(key: &[u8]) -> Option<(Day, Kind, Number)> {
-    let ([day, rest @ ..], user) = key.split_last_chunk::<4>().and_then(|(head, user)| {
-        let (day, rest) = head.split_first_chunk::<4>()?;
-        let rest: &[u8; 5] = rest.try_into().ok()?;
-        Some((
-            [
-                u32::from_be_bytes(*day),
-                u32::from(rest[0]),
-                u32::from_be_bytes([rest[1], rest[2], rest[3], rest[4]]),
-            ],
-            *user,
-        ))
-    })?;
-    let kind = match rest {
-        [1, _] => Kind::Tickets,
-        [2, _] => Kind::Coins,
-        [3, room] => Kind::Room(room),
-        _ => return None,
-    };
-    Some((Day((day ^ (1 << 31)) as i32), kind, u32::from_be_bytes(user)))
-}
-
-fn entry(key: &[u8], value: &[u8]) -> Result<(Day, Kind, Number, u64, Place)> {
-    let bad = || damaged(BoardView::NAME, "an entry cannot be read");
-    let (day, kind, user) = read_key(key).ok_or_else(bad)?;
-    let (score, reached) = value.split_first_chunk::<8>().ok_or_else(bad)?;
-    let reached: &[u8; 8] = reached.try_into().map_err(|_| bad())?;
-    Ok((
-        day,
-        kind,
-        user,
-        u64::from_be_bytes(*score),
-        u64::from_be_bytes(*reached),
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_read_back_and_days_sort() {
-        for kind in [Kind::Tickets, Kind::Coins, Kind::Room(7)] {
-            for day in [Day(-3), Day(0), Day(20_778)] {
-                assert_eq!(read_key(&key(day, kind, 9)), Some((day, kind, 9)));
-                assert_eq!(of_slot(slot(kind, 9)), (kind, 9));
+impl BoardView {
+    /// Lets the orders follow whoever moved.
+    fn follow(&mut self) {
+        let (clock, orders, changed) = (&self.clock, &mut self.orders, &mut self.changed);
+        self.house.take_moved(|was, is| {
+            let which = usize::from(is.board() == COINS);
+            for (lane, order) in orders[which].iter_mut().enumerate() {
+                order.shift(was.rung(lane, clock), is.rung(lane, clock));
             }
-        }
-        assert!(key(Day(-1), Kind::Room(9), 9) < key(Day(0), Kind::Tickets, 0));
-        assert_eq!(read_key(&[0; 4]), None);
+            changed.push(Kind::of_id(is.board()));
+        });
+        let (asked, sessions) = (self.asked.get_mut(), &self.sessions);
+        self.rooms.take_moved(|was, is| {
+            let room = is.board();
+            asked.follow(room, running(sessions, room), clock, was, is);
+            changed.push(Kind::Room(room));
+        });
     }
 }

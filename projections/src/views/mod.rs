@@ -14,6 +14,7 @@ mod order;
 mod orders;
 mod recent_chats;
 mod settings;
+mod standings;
 mod withdrawals;
 
 pub use crate::ledger::{Balance, Ledger, Sums};
@@ -21,8 +22,8 @@ pub use answer::{
     BadBoard, Board, LiveRoom, Page, Relation, RunningCombo, Standing, read_cursor, write_cursor,
 };
 pub use blocks::BlocksView;
-pub use board::BoardView;
 pub(crate) use board::Kind;
+pub use board::{BoardView, Phase};
 pub use combos::RunningCombos;
 pub use conversations::{Conversation, ConversationsView, Unread};
 pub use feed::{RoomFeed, TooOld};
@@ -43,14 +44,12 @@ use domain::limits::COMBO_IDLE_MS;
 use domain::{GiftId, RoomId, UserId};
 use journal::Position;
 
-use crate::day::{Day, UtcOffset};
 use crate::fact::{Place, Projection, place, position};
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::names::{Names, Number};
 use crate::store::{Stored, ViewStore};
+use crate::zone::Zone;
 use crate::{BadCursor, Error, Result};
-use board::Standings;
-use order::Rung;
 
 /// Names of all views, in the order in which they are folded.
 pub const ALL: [&str; 13] = [
@@ -91,13 +90,13 @@ pub struct Views {
 }
 
 impl Views {
-    pub(crate) fn new(store: Arc<dyn ViewStore>, offset: UtcOffset) -> Self {
+    pub(crate) fn new(store: Arc<dyn ViewStore>, zone: Zone) -> Self {
         Self {
             names: Names::default(),
             balances: Ledger::default(),
             followers: FollowersView::default(),
             blocks: BlocksView::default(),
-            boards: BoardView::new(offset),
+            boards: BoardView::new(zone),
             room_feed: RoomFeed::default(),
             live_rooms: LiveRooms::default(),
             recent_chats: RecentChats::default(),
@@ -430,93 +429,5 @@ impl Views {
         gifts.sort_unstable_by_key(|(gift, sums)| (Reverse(sums.coins), *gift));
         let told = gifts.into_iter().take(limit);
         told.map(|(gift, sums)| (gift.clone(), sums)).collect()
-    }
-
-    /// The day of a moment (unix ms) by the platform's calendar.
-    pub fn day_of(&self, at_ms: i64) -> Day {
-        Day::of(at_ms, self.boards.offset())
-    }
-
-    /// The best of a board on a day: ranks `from + 1` and below, at most `limit`.
-    pub fn board_top(&self, board: &Board, day: Day, from: usize, limit: usize) -> Result<Vec<Standing>> {
-        self.standings(board, day, |board| {
-            board.order.slice(from, limit.min(PAGE_ENTRIES_MAX)).collect()
-        })
-    }
-
-    /// A user's rank on a board (counted from 1) and score; none for one who does not stand on it.
-    pub fn board_rank(&self, board: &Board, day: Day, user: &UserId) -> Result<Option<(u64, u64)>> {
-        let Some(number) = self.number(user.as_str()) else {
-            return Ok(None);
-        };
-        let found = self.with_board(board, day, |board| board.rank(number))?;
-        Ok(found.flatten().map(|(rank, score)| (rank as u64 + 1, score)))
-    }
-
-    /// A user's neighbours on a board, the user in the middle where there is room; empty for one who does not stand on it.
-    pub fn board_around(
-        &self,
-        board: &Board,
-        day: Day,
-        user: &UserId,
-        limit: usize,
-    ) -> Result<Vec<Standing>> {
-        let Some(number) = self.number(user.as_str()) else {
-            return Ok(Vec::new());
-        };
-        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        self.standings(board, day, |board| {
-            let Some((rank, _)) = board.rank(number) else {
-                return Vec::new();
-            };
-            let last = board.order.len().saturating_sub(limit);
-            board
-                .order
-                .slice(rank.saturating_sub(limit / 2).min(last), limit)
-                .collect()
-        })
-    }
-
-    fn standings(
-        &self,
-        board: &Board,
-        day: Day,
-        read: impl FnOnce(Standings<'_>) -> Vec<(usize, Rung)>,
-    ) -> Result<Vec<Standing>> {
-        let found = self.with_board(board, day, read)?.unwrap_or_default();
-        let standing = |(rank, rung): (usize, Rung)| {
-            let user = self.user(rung.user)?;
-            Ok(Standing {
-                rank: rank as u64 + 1,
-                user,
-                score: rung.score(),
-            })
-        };
-        found.into_iter().map(standing).collect()
-    }
-
-    fn with_board<T>(
-        &self,
-        board: &Board,
-        day: Day,
-        read: impl FnOnce(Standings<'_>) -> T,
-    ) -> Result<Option<T>> {
-        let kind = match board {
-            Board::Tickets => Kind::Tickets,
-            Board::Coins => Kind::Coins,
-            Board::Room(room) => match self.number(room.as_str()) {
-                Some(room) => Kind::Room(room),
-                None => return Ok(None),
-            },
-        };
-        self.boards.with(kind, day, &self.stored(BoardView::NAME), read)
-    }
-
-    pub(crate) fn board(&self, kind: Kind) -> Result<Board> {
-        Ok(match kind {
-            Kind::Tickets => Board::Tickets,
-            Kind::Coins => Board::Coins,
-            Kind::Room(room) => Board::Room(RoomId::of(&self.user(room)?)),
-        })
     }
 }

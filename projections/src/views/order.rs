@@ -8,7 +8,6 @@ use std::cmp::Reverse;
 use indexset::BTreeSet;
 
 use crate::fact::Place;
-use crate::limits::BOARD_TOP_PLACES;
 use crate::names::Number;
 
 /// Rungs in one node of the tree: small, because a room's board often has few.
@@ -57,22 +56,14 @@ impl Order {
         order
     }
 
-    /// Moves somebody from one rung to another; nobody leaves, or takes, a rung that is none. Says whether the first
-    /// [`BOARD_TOP_PLACES`] may have changed.
-    pub(crate) fn shift(&mut self, from: Option<Rung>, to: Option<Rung>) -> bool {
-        let left_top = from.is_some_and(|rung| self.in_top(&rung));
+    /// Moves somebody from one rung to another; nobody leaves, or takes, a rung that is none.
+    pub(crate) fn shift(&mut self, from: Option<Rung>, to: Option<Rung>) {
         if let Some(from) = from {
             self.0.remove(&from);
         }
-        let Some(to) = to else { return left_top };
-        self.0.insert(to);
-        left_top || self.in_top(&to)
-    }
-
-    fn in_top(&self, rung: &Rung) -> bool {
-        self.0
-            .get_index(BOARD_TOP_PLACES - 1)
-            .is_none_or(|last| rung <= last)
+        if let Some(to) = to {
+            self.0.insert(to);
+        }
     }
 
     /// How many rungs are taken.
@@ -115,17 +106,6 @@ mod tests {
         ]);
         assert_eq!(standing(&order), [(3, 9), (2, 7), (1, 7)]);
         assert_eq!(order.rank(&Rung::new(8, 1, 9)), 1, "a rung that nobody has taken");
-    }
-
-    #[test]
-    fn the_top_is_said_to_change_only_when_it_does() {
-        let rung = |user: u32| Rung::new(1_000 - u64::from(user), 1, user);
-        let mut order = Order::of((0..40).map(rung).collect());
-        let low = Rung::new(962, 2, 39);
-        assert!(!order.shift(Some(rung(39)), Some(low)));
-        assert!(order.shift(Some(low), Some(Rung::new(2_000, 3, 39))));
-        assert!(order.shift(Some(Rung::new(2_000, 3, 39)), None));
-        assert!(!order.shift(Some(rung(30)), None));
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use crate::support::*;
 use journal::memory::MemoryJournal;
 use projections::views::{Balance, Board, LiveRoom, Page, Relation, Sums};
-use projections::{BadCursor, Day};
+use projections::{BadCursor, Day, Period};
 
 #[test]
 fn balances_follow_grants_gifts_and_credits() {
@@ -156,7 +156,7 @@ fn boards_are_cut_at_the_platforms_midnight() {
     let handle = runner.handle();
     let views = handle.read();
     let top = |board: &str, day: &str| {
-        let day: Day = day.parse().unwrap();
+        let day = Period::day(day.parse::<Day>().unwrap());
         let top = views
             .board_top(&board.parse::<Board>().unwrap(), day, 0, 10)
             .unwrap();
@@ -176,11 +176,15 @@ fn boards_are_cut_at_the_platforms_midnight() {
     assert_eq!(top("coins", "2025-11-20"), [""; 0]);
     let today = views.day_of(MORNING_MS);
     assert_eq!(
-        views.board_rank(&Board::Coins, today, &user("ann")).unwrap(),
+        views
+            .board_rank(&Board::Coins, Period::day(today), &user("ann"))
+            .unwrap(),
         Some((2, 15))
     );
     assert_eq!(
-        views.board_rank(&Board::Coins, today, &user("dan")).unwrap(),
+        views
+            .board_rank(&Board::Coins, Period::day(today), &user("dan"))
+            .unwrap(),
         None
     );
 }
@@ -200,7 +204,9 @@ fn days_long_past_are_read_from_the_store() {
     let views = handle.read();
     for day in 0..6 {
         let day_of = views.day_of(MORNING_MS + day * 24 * HOUR_MS);
-        let top = views.board_top(&Board::Room(room("bob")), day_of, 0, 1).unwrap();
+        let top = views
+            .board_top(&Board::Room(room("bob")), Period::day(day_of), 0, 1)
+            .unwrap();
         let expected = if day > 2 {
             ("ann", 10 + day as u64)
         } else {
@@ -229,7 +235,7 @@ fn around_shows_a_users_neighbours() {
     let today = views.day_of(MORNING_MS);
     let around = |id: &str, limit| {
         let around = views
-            .board_around(&Board::Coins, today, &user(id), limit)
+            .board_around(&Board::Coins, Period::day(today), &user(id), limit)
             .unwrap();
         around.iter().map(|s| s.rank).collect::<Vec<_>>()
     };

@@ -170,7 +170,12 @@ async fn a_runner_far_behind_catches_up_silently_and_then_goes_live() {
     assert_eq!(heard.0.lock().iter().map(|d| d.shown.len()).sum::<usize>(), 1);
     let top = handle
         .read()
-        .board_top(&Board::Coins, handle.read().day_of(MORNING_MS), 0, 1)
+        .board_top(
+            &Board::Coins,
+            projections::Period::day(handle.read().day_of(MORNING_MS)),
+            0,
+            1,
+        )
         .unwrap();
     assert_eq!(top[0].score, many + 1);
 }

@@ -8,7 +8,7 @@ use journal::Reader;
 use journal::memory::MemoryJournal;
 use projections::limits::RECENT_CHATS_MAX;
 use projections::views::{Board, Settings, Views};
-use projections::{Day, UtcOffset};
+use projections::{Day, Period, Zone};
 
 use crate::support::*;
 
@@ -49,10 +49,7 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
     }
     gifts(&told, views, None);
     live(&told, views);
-    let days: BTreeSet<_> = told
-        .iter()
-        .map(|t| Day::of(t.at_ms, UtcOffset::SHANGHAI))
-        .collect();
+    let days: BTreeSet<_> = told.iter().map(|t| Day::of(t.at_ms, Zone::shanghai())).collect();
     for day in days {
         boards(&told, views, day);
     }
@@ -394,10 +391,7 @@ fn boards(told: &[Told], views: &Views, day: Day) {
         .chain(PEOPLE.map(|id| format!("room:{id}")));
     for name in all {
         let mut scores: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for t in told
-            .iter()
-            .filter(|t| Day::of(t.at_ms, UtcOffset::SHANGHAI) == day)
-        {
+        for t in told.iter().filter(|t| Day::of(t.at_ms, Zone::shanghai()) == day) {
             let Event::GiftSent(e) = &t.event else { continue };
             let (who, amount) = match name.strip_prefix("room:") {
                 None if name == "tickets" => (e.room.to_string(), e.tickets),
@@ -412,7 +406,7 @@ fn boards(told: &[Told], views: &Views, day: Day) {
         let mut sorted: Vec<_> = scores.into_iter().collect();
         sorted.sort_by_key(|(_, (score, reached))| (std::cmp::Reverse(*score), *reached));
         let board: Board = name.parse().unwrap();
-        let top = views.board_top(&board, day, 0, 100).unwrap();
+        let top = views.board_top(&board, Period::day(day), 0, 100).unwrap();
         let found: Vec<_> = top
             .iter()
             .map(|s| (s.rank, s.user.to_string(), s.score))
@@ -423,7 +417,7 @@ fn boards(told: &[Told], views: &Views, day: Day) {
         assert_eq!(found, wanted.collect::<Vec<_>>(), "board {name} of {day}");
         for (rank, id, score) in &found {
             assert_eq!(
-                views.board_rank(&board, day, &user(id)).unwrap(),
+                views.board_rank(&board, Period::day(day), &user(id)).unwrap(),
                 Some((*rank, *score))
             );
         }

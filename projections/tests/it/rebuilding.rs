@@ -6,9 +6,7 @@ use journal::memory::MemoryJournal;
 use journal::{JournalId, Reader};
 use projections::store::Batch;
 use projections::views::{ALL, Board, Ledger};
-use projections::{
-    Error, Options, Rebuild, Runner, Stopper, UtcOffset, ViewStore, check, rebuild, roll_back,
-};
+use projections::{Error, Options, Rebuild, Runner, Stopper, ViewStore, Zone, check, rebuild, roll_back};
 
 use crate::model::assert_like_the_model;
 use crate::support::*;
@@ -118,7 +116,7 @@ fn every_view_that_is_spoiled_is_rebuilt_when_it_is_opened() {
         append(&journal, viewer("ann"), combo_gift("bob", 3));
         crate::orders::payment(&journal, "1", crate::orders::received("1", "nowhere"));
         append(&journal, streamer("bob"), crate::withdrawals::requested("w1"));
-        append(&journal, viewer("cat"), blocked("dan"));
+        append(&journal, viewer("bob"), blocked("eve"));
         append(&journal, conversation("ann", "bob"), message("ann", "bob", 1));
         drop(folded(journal.clone(), &store));
         assert!(spoil(&*store, view, |_, value| Some(value[..value.len() - 1].to_vec())) > 0);
@@ -176,7 +174,7 @@ fn boards_of_another_time_zone_are_built_anew() {
     let (journal, store) = (busy(), memory());
     drop(folded(journal.clone(), &store));
     let options = Options {
-        offset: UtcOffset { minutes: 0 },
+        zone: Zone::named("UTC").unwrap(),
     };
     let mut runner = Runner::open(Arc::new(journal), store, options, Arc::new(())).unwrap();
     runner.turn().unwrap();
@@ -185,7 +183,12 @@ fn boards_of_another_time_zone_are_built_anew() {
     // Half past midnight in Shanghai is still yesterday in UTC.
     assert_eq!(
         views
-            .board_top(&Board::Coins, "2025-11-20".parse().unwrap(), 0, 9)
+            .board_top(
+                &Board::Coins,
+                projections::Period::day("2025-11-20".parse().unwrap()),
+                0,
+                9
+            )
             .unwrap()
             .len(),
         2

@@ -2,7 +2,7 @@
 
 use domain::{ComboId, Event};
 use journal::{Position, Reader, Record, codec};
-use projections::UtcOffset;
+use projections::Zone;
 use serde::Serialize;
 
 use crate::ledger::calendar::stamp;
@@ -75,7 +75,7 @@ pub(super) async fn of(
     reader: &dyn Reader,
     first: &Record,
     event: &Event,
-    offset: UtcOffset,
+    zone: Zone,
 ) -> journal::Result<Option<Combo>> {
     let Some(id) = id_of(event) else { return Ok(None) };
     let mut combo = Combo {
@@ -87,8 +87,8 @@ pub(super) async fn of(
         complete: false,
         end: None,
     };
-    combo.look_back(reader, first, id, offset).await?;
-    combo.look_ahead(reader, first, id, offset).await?;
+    combo.look_back(reader, first, id, zone).await?;
+    combo.look_ahead(reader, first, id, zone).await?;
     combo.steps.sort_by_key(|step| step.position);
     Ok(Some(combo))
 }
@@ -100,7 +100,7 @@ impl Combo {
         reader: &dyn Reader,
         first: &Record,
         id: &ComboId,
-        offset: UtcOffset,
+        zone: Zone,
     ) -> journal::Result<()> {
         let mut records = Backwards::open(reader, first.stream.clone(), Some(first.version)).await?;
         for _ in 0..COMBO_RECORDS_MAX {
@@ -110,7 +110,7 @@ impl Combo {
             let Some(record) = records.next().await? else {
                 break;
             };
-            self.note(&record, id, offset)?;
+            self.note(&record, id, zone)?;
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Combo {
         reader: &dyn Reader,
         first: &Record,
         id: &ComboId,
-        offset: UtcOffset,
+        zone: Zone,
     ) -> journal::Result<()> {
         let (mut version, last) = (first.version, first.version + COMBO_RECORDS_MAX);
         while version < last {
@@ -136,13 +136,13 @@ impl Combo {
                 if ended.is_some_and(|ended| record.recorded_at_ms > ended) {
                     return Ok(());
                 }
-                self.note(record, id, offset)?;
+                self.note(record, id, zone)?;
             }
         }
         Ok(())
     }
 
-    fn note(&mut self, record: &Record, id: &ComboId, offset: UtcOffset) -> journal::Result<()> {
+    fn note(&mut self, record: &Record, id: &ComboId, zone: Zone) -> journal::Result<()> {
         let event = codec::decode(&record.as_ref())?;
         if id_of(&event) != Some(id) {
             return Ok(());
@@ -161,7 +161,7 @@ impl Combo {
                 self.end = Some(ComboEnd {
                     position: record.position.sequence,
                     time: record.recorded_at_ms,
-                    at: stamp(record.recorded_at_ms, offset),
+                    at: stamp(record.recorded_at_ms, zone),
                     total: e.combo.total,
                     by: record.cause.actor.to_string(),
                 });

@@ -3,7 +3,7 @@
 
 use domain::{Event, OrderId, StreamId, StreamKind, UserId, WithdrawalId, ids, streamer};
 use journal::{Position, Reader, Record, codec};
-use projections::UtcOffset;
+use projections::Zone;
 use serde::Serialize;
 
 use super::{Told, tell};
@@ -42,7 +42,7 @@ pub(super) async fn recharge(
     reader: &dyn Reader,
     first: &Record,
     event: &Event,
-    offset: UtcOffset,
+    zone: Zone,
 ) -> journal::Result<Option<Recharge>> {
     let Some(order) = order_of(first, event) else {
         return Ok(None);
@@ -76,7 +76,7 @@ pub(super) async fn recharge(
     records.dedup_by_key(|record| record.position);
     let steps = records
         .iter()
-        .map(|record| tell(record, offset))
+        .map(|record| tell(record, zone))
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Some(Recharge {
         order: order.to_string(),
@@ -165,7 +165,7 @@ pub(super) async fn withdrawal(
     reader: &dyn Reader,
     first: &Record,
     event: &Event,
-    offset: UtcOffset,
+    zone: Zone,
 ) -> journal::Result<Option<Withdrawal>> {
     let Some(id) = withdrawal_of(event) else {
         return Ok(None);
@@ -177,7 +177,7 @@ pub(super) async fn withdrawal(
         let Some(record) = earlier.next().await? else {
             break;
         };
-        steps.extend(step(&record, id, offset)?);
+        steps.extend(step(&record, id, zone)?);
         complete = steps
             .last()
             .is_some_and(|told: &Told| matches!(told.event, Event::WithdrawalRequested(_)));
@@ -186,7 +186,7 @@ pub(super) async fn withdrawal(
         }
     }
     steps.reverse();
-    look_ahead(reader, first, id, offset, &mut steps).await?;
+    look_ahead(reader, first, id, zone, &mut steps).await?;
     let after = |told: &Told| streamer::WithdrawalState::after(&told.event);
     Ok(Some(Withdrawal {
         withdrawal: id.to_string(),
@@ -205,7 +205,7 @@ async fn look_ahead(
     reader: &dyn Reader,
     first: &Record,
     id: &WithdrawalId,
-    offset: UtcOffset,
+    zone: Zone,
     steps: &mut Vec<Told>,
 ) -> journal::Result<()> {
     let over = |steps: &[Told]| {
@@ -222,16 +222,16 @@ async fn look_ahead(
         let Some(newest) = records.last() else { break };
         version = newest.version;
         for record in &records {
-            steps.extend(step(record, id, offset)?);
+            steps.extend(step(record, id, zone)?);
         }
     }
     Ok(())
 }
 
-fn step(record: &Record, id: &WithdrawalId, offset: UtcOffset) -> journal::Result<Option<Told>> {
+fn step(record: &Record, id: &WithdrawalId, zone: Zone) -> journal::Result<Option<Told>> {
     if !is_of_withdrawals(record) {
         return Ok(None);
     }
-    let told = tell(record, offset)?;
+    let told = tell(record, zone)?;
     Ok((withdrawal_of(&told.event) == Some(id)).then_some(told))
 }

@@ -6,7 +6,7 @@
 use domain::event::TicketsCredited;
 use domain::{Event, StreamId};
 use journal::{Position, Reader, Record, codec};
-use projections::UtcOffset;
+use projections::Zone;
 use serde::Serialize;
 
 use crate::ledger::calendar::stamp;
@@ -65,7 +65,7 @@ pub(super) async fn of(
     reader: &dyn Reader,
     first: &Record,
     event: &Event,
-    offset: UtcOffset,
+    zone: Zone,
 ) -> journal::Result<Option<Settlement>> {
     let Event::GiftSent(gift) = event else {
         return Ok(None);
@@ -75,7 +75,7 @@ pub(super) async fn of(
     let credit = found.map(|(record, credited)| Credit {
         position: record.position.sequence,
         time: record.recorded_at_ms,
-        at: stamp(record.recorded_at_ms, offset),
+        at: stamp(record.recorded_at_ms, zone),
         after_ms: record.recorded_at_ms - first.recorded_at_ms,
         after: credited.after,
         upto: credited.upto,

@@ -13,9 +13,10 @@ type Host = Pick<Session, "user" | "clock" | "outbox" | "refused">;
 /** Codes of an ended subscription, and of the refusal of one who wants to come in (docs/protocol.md). */
 const BANNED: readonly number[] = [2_101, 460];
 const KICKED: readonly number[] = [2_100, 461];
+const BLOCKED: readonly number[] = [2_102, 434];
 
 /** Why the user is not in the room. */
-export type Out = { why: "kicked" | "banned" | "other"; words: string };
+export type Out = { why: "kicked" | "banned" | "blocked" | "other"; words: string };
 
 export class House {
   readonly #rules: Signal<Rules> = signal(NO_RULES);
@@ -51,7 +52,7 @@ export class House {
 
   /** Not in the room any more, or not let in: the code of the unsubscription or of the refusal, and its words. */
   sentOut(code: number, reason: string): void {
-    const why = BANNED.includes(code) ? "banned" : KICKED.includes(code) ? "kicked" : this.#sentAway ?? "other";
+    const why = BANNED.includes(code) ? "banned" : BLOCKED.includes(code) ? "blocked" : KICKED.includes(code) ? "kicked" : this.#sentAway ?? "other";
     this.#out.value = { why, words: reason || `${code}` };
   }
 

@@ -63,9 +63,11 @@ export interface MessageReadPublication {
 export interface BigGiftPublication {
   type: "big_gift"; user: string; room: string; gift: string; count: number; coins: number; position: Position;
 }
+/** A kind of period of a board; sessions only rooms have. */
+export type Span = "hour" | "day" | "week" | "month" | "all" | "session";
 export interface BoardEntry { rank: number; user: string; score: number }
 export interface BoardPublication {
-  type: "board"; board: string; period: string; entries: BoardEntry[]; position: Position;
+  type: "board"; board: string; span?: Span; period: string; entries: BoardEntry[]; position: Position;
 }
 
 /** What has a position and is shown in a room. */

@@ -53,9 +53,9 @@ export class Room {
   readonly #subscription: Subscription;
   /** Its rules and who is in charge. */
   readonly house: House;
-  /** Who spent most in this room today. */
+  /** Who spent most in this room, today or in another period. */
   readonly contributors: Board;
-  /** Who earned most today, on the whole platform. */
+  /** Who earned most on the whole platform, today or in another period. */
   readonly earners: Board;
   /** What each gift has brought here. */
   readonly giftStats: GiftStats;

@@ -11,7 +11,7 @@ import { Messages } from "./messages";
 import { Money, type Away } from "./money/money";
 import type { Notices } from "./notices";
 import { Outbox, Refusal } from "./outbox";
-import type { BalancePublication, Gift, GiftAnswer, Publication, WalletAnswer } from "./protocol";
+import type { BalancePublication, Gift, GiftAnswer, Position, Publication, WalletAnswer } from "./protocol";
 import { Wallet, type Balance } from "./wallet";
 import { inWords, wantsCoins } from "./words";
 
@@ -60,6 +60,10 @@ export class Session {
   readonly #wallet = new Wallet();
   readonly #sdk: Centrifuge;
   #wasOnline = false;
+  /** Where the last change of whom the user blocks stands. */
+  #blockedAt: Position | undefined;
+  /** The last such change, on its way or answered. */
+  #blocking: Promise<void> = Promise.resolve();
 
   constructor(options: SessionOptions) {
     this.user = options.user;
@@ -148,6 +152,30 @@ export class Session {
     } catch (cause) {
       this.refused(cause as Refusal);
     }
+  }
+
+  /** Blocks somebody, which ends the follows between the two, or takes it back. */
+  block(user: string, block: boolean): Promise<void> {
+    this.#blocking = this.#block(user, block);
+    return this.#blocking;
+  }
+
+  async #block(user: string, block: boolean): Promise<void> {
+    try {
+      const { position } = await this.outbox.submit<{ position: Position }>(`block ${user}`, block ? "block.add" : "block.remove", { user });
+      this.#blockedAt = position;
+      if (block) this.#following.value = new Set([...this.#following.value].filter((other) => other !== user));
+    } catch (cause) {
+      this.refused(cause as Refusal);
+    }
+  }
+
+  /** Whether the user blocks somebody; one's own last change is seen. */
+  async blocks(user: string): Promise<boolean> {
+    await this.#blocking;
+    const asked = { users: [user], ...(this.#blockedAt === undefined ? {} : { min_position: this.#blockedAt }) };
+    const { relations } = await this.query<{ relations: { blocked: boolean }[] }>("relation.get", asked);
+    return relations[0]?.blocked ?? false;
   }
 
   #listen(): void {

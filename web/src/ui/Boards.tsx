@@ -1,15 +1,21 @@
-// The boards beside a room: who gave most here today, who earned most today in the whole house, and what each gift has brought.
+// The boards beside a room: who gave most here, who earned most in the whole house, by hour, day, week, month and ever, and what each gift has brought.
 
 import { useEffect, useId, useState } from "preact/hooks";
 import type { Board } from "../live/board";
+import type { Span } from "../live/protocol";
 import type { Room } from "../live/room";
 import type { Session } from "../live/session";
 import { Avatar } from "./Avatar";
 import { compact } from "./format";
 import { CoinSign, GiftIcon, TicketSign } from "./icons";
 
-const TABS = [["room", "Supporters"], ["gifts", "Gifts"], ["house", "Tickets today"]] as const;
+const TABS = [["room", "Supporters"], ["gifts", "Gifts"], ["house", "Tickets"]] as const;
 type Which = (typeof TABS)[number][0];
+
+/** What the periods are called on their buttons, and in a sentence. */
+const SPANS = [
+  ["hour", "Hour", "this hour"], ["day", "Day", "today"], ["week", "Week", "this week"], ["month", "Month", "this month"], ["all", "All", "yet"],
+] as const satisfies readonly (readonly [Span, string, string])[];
 
 export function Boards({ room, session }: { room: Room; session: Session }) {
   const [which, setWhich] = useState<Which>("room");
@@ -29,11 +35,11 @@ export function Boards({ room, session }: { room: Room; session: Session }) {
     </button>
   );
   return (
-    <section class="boards" aria-label="Boards of today">
+    <section class="boards" aria-label="Boards">
       <div class="tabs" role="tablist">{TABS.map(([key, words]) => tab(key, words))}</div>
       <div role="tabpanel" id={`${id}-panel`} aria-labelledby={`${id}-${which}`}>
-        {which === "room" && <Ranking board={room.contributors} unit="coins" empty="Nobody has sent a gift here today." />}
-        {which === "house" && <Ranking board={room.earners} unit="tickets" empty="Nobody has earned a ticket today." />}
+        {which === "room" && <Ranking board={room.contributors} unit="coins" empty="Nobody has sent a gift here" />}
+        {which === "house" && <Ranking board={room.earners} unit="tickets" empty="Nobody has earned a ticket" />}
         {which === "gifts" && <GiftRanking room={room} session={session} />}
       </div>
     </section>
@@ -42,10 +48,17 @@ export function Boards({ room, session }: { room: Room; session: Session }) {
 
 function Ranking({ board, unit, empty }: { board: Board; unit: "coins" | "tickets"; empty: string }) {
   const { entries, position } = board.standing.value;
+  const span = board.span.value;
   const best = entries[0]?.score ?? 1;
-  return (
-    <ol class="ranking" data-testid={`board-${unit}`} data-position={position}>
-      {entries.length === 0 && <li class="ranking-empty">{empty}</li>}
+  const when = SPANS.find(([key]) => key === span)?.[2] ?? "yet";
+  return (<>
+    <div class="tabs spans" role="group" aria-label="Period">
+      {SPANS.map(([key, words]) => (
+        <button key={key} type="button" aria-pressed={span === key} onClick={() => board.choose(key)}>{words}</button>
+      ))}
+    </div>
+    <ol class="ranking" data-testid={`board-${unit}`} data-position={position} data-span={span}>
+      {entries.length === 0 && <li class="ranking-empty">{empty} {when}.</li>}
       {entries.map((entry) => (
         <li key={entry.user} data-user={entry.user} data-score={entry.score} data-rank={entry.rank} style={`--share:${(entry.score / best).toFixed(3)}`}>
           <span class="rank">{entry.rank}</span><Avatar user={entry.user} /><b>{entry.user}</b>
@@ -53,7 +66,7 @@ function Ranking({ board, unit, empty }: { board: Board; unit: "coins" | "ticket
         </li>
       ))}
     </ol>
-  );
+  </>);
 }
 
 /** What each gift has brought in this room, dearest sum first. */

@@ -20,8 +20,6 @@ interface Drawing {
   self: string;
   streamer: string;
   moderators: ReadonlySet<string>;
-  /** Whether a person's name opens what can be done about them. */
-  mayModerate(user: string): boolean;
 }
 
 export function Chat({ room, session, choose }: { room: Room; session: Session; choose: (user: string) => void }) {
@@ -31,7 +29,6 @@ export function Chat({ room, session, choose }: { room: Room; session: Session; 
   const { moderators, pinned } = room.house.rules.value;
   const draw = useMemo(() => lineDrawer({
     names: new Map(gifts.map((gift) => [gift.id, gift.name])), self: session.user, streamer: room.id, moderators,
-    mayModerate: (user) => room.house.mayModerate(user),
   }), [gifts, session, room, moderators]);
   const list = useRef<HTMLDivElement>(null);
   const [away, setAway] = useState(false);
@@ -101,11 +98,11 @@ function LineItem({ line, drawing }: { line: Line; drawing: Drawing }) {
   }
 }
 
-/** A name; for those in charge, a button that opens what can be done. */
+/** A name; but for one's own, a button that opens what can be done about them. */
 function Name({ user, drawing }: { user: string; drawing: Drawing }) {
   const style = `color:${colourOf(user)}`;
-  if (!drawing.mayModerate(user)) return <b style={style}>{user}</b>;
-  return <button class="name" type="button" data-name={user} style={style} title={`Moderate ${user}`}>{user}</button>;
+  if (user === drawing.self) return <b style={style}>{user}</b>;
+  return <button class="name" type="button" data-name={user} style={style} title={`About ${user}`}>{user}</button>;
 }
 
 function Badge({ line, drawing }: { line: ChatLine; drawing: Drawing }) {

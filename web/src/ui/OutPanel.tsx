@@ -1,6 +1,7 @@
 // Shown over the stage when the user was sent out or is not let in.
 
 import type { App } from "../live/app";
+import type { Out } from "../live/house";
 import type { Room } from "../live/room";
 
 export function OutPanel({ app, room }: { app: App; room: Room }) {
@@ -13,16 +14,18 @@ export function OutPanel({ app, room }: { app: App; room: Room }) {
       <p id="out-words">{words}</p>
       <div class="out-ways">
         <button class="primary" type="button" onClick={() => app.openLobby()}>To the lobby</button>
-        {out.why !== "banned" && <button class="quiet" type="button" onClick={() => room.comeBack()}>Come back in</button>}
+        {out.why !== "banned" && out.why !== "blocked" && <button class="quiet" type="button" onClick={() => room.comeBack()}>Come back in</button>}
       </div>
     </div>
   );
 }
 
-function wordsOf(why: "kicked" | "banned" | "other", room: string, reason: string): { title: string; words: string } {
+function wordsOf(why: Out["why"], room: string, reason: string): { title: string; words: string } {
   switch (why) {
     case "banned":
       return { title: "This room is closed to you.", words: `${room}'s house has banned you. Your coins and everything you gave are untouched.` };
+    case "blocked":
+      return { title: "This room is closed to you.", words: `${room} has blocked you. Your coins and everything you gave are untouched.` };
     case "kicked":
       return { title: "You were asked to leave.", words: "Take a minute, then you may come back in." };
     case "other":

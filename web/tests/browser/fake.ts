@@ -38,6 +38,7 @@ export class FakeRoom {
     this.answers.set("wallet.get", () => ({ coins: 12_480, tickets: 0, held: 0, debt: 0, position: 1 }));
     this.answers.set("follow.list", () => ({ users: [] }));
     this.answers.set("conversation.list", () => ({ conversations: [], unread: 0 }));
+    this.answers.set("relation.get", () => ({ relations: [{ blocked: false }] }));
     this.answers.set("board.get", ({ board }) => ({ board, period: "2026-11-21", position: 1, entries: [] }));
   }
 

@@ -38,7 +38,7 @@ function setUp() {
     subscribed: (context: { recovered?: boolean; wasRecovering?: boolean; data?: RoomInfo; epoch?: string }) =>
       say("room:star", "subscribed", { streamPosition: { epoch: context.epoch ?? "e", offset: 0 }, ...context }),
     published: (data: object) => say("room:star", "publication", { data }),
-    board: (event: string, data: object) => say("board:room:star", event, { data }),
+    board: (event: string, data: object, span = "") => say(`board:room:star${span}`, event, { data }),
     positions: async () => {
       await clock.pass(PAINT_DELAY_MS);
       return room.lines.value.map((line) => (line.kind === "gap" ? "gap" : line.position));
@@ -146,6 +146,25 @@ test("a_board_keeps_its_newest_position_and_a_new_connection_reads_it_afresh", a
   assert.equal(score(), 2);
 });
 
+test("another_period_of_a_board_begins_empty_and_hears_nothing_of_the_one_before", async () => {
+  const { server, room, board } = setUp();
+  const entries = (score: number): BoardEntry[] => [{ rank: 1, user: "ann", score }];
+  const scores = () => room.contributors.standing.value.entries.map((entry) => entry.score);
+  const reads = () => server.sent.filter(({ method }) => method === "board.get");
+  board("subscribed", {});
+  room.contributors.choose("week");
+  board("subscribed", {}, "/week");
+  assert.deepEqual(scores(), []);
+  await reads()[0]?.answer({ entries: entries(10), period: "2026-11-21", position: 10 });
+  board("publication", { type: "board", board: "room:star", period: "2026-11-21", entries: entries(20), position: 20 });
+  await settled();
+  assert.deepEqual(scores(), [], "what is told of the day is not the week's");
+  await reads()[1]?.answer({ entries: entries(5), period: "2026-W47", position: 5 });
+  board("publication", { type: "board", board: "room:star", span: "week", period: "2026-W47", entries: entries(7), position: 7 }, "/week");
+  await settled();
+  assert.deepEqual([room.contributors.span.value, ...scores()], ["week", 7]);
+});
+
 test("the_crowd_is_counted_and_its_hearts_rise", () => {
   const { room, subscribed, published } = setUp();
   subscribed({ data: info([], { likes: 40 }) });
@@ -204,7 +223,7 @@ test("who_is_sent_out_knows_why_and_may_come_back", () => {
   assert.equal(why(), undefined);
   left(460, "you are banned from this room");
   assert.equal(why(), "banned");
-  for (const [code, expected] of [[2_100, "kicked"], [2_101, "banned"], [461, "kicked"], [2_000, "other"]] as const) {
+  for (const [code, expected] of [[2_100, "kicked"], [2_101, "banned"], [2_102, "blocked"], [434, "blocked"], [461, "kicked"], [2_000, "other"]] as const) {
     subscribed({ data: info([]) });
     left(code, "unsubscribed");
     assert.equal(why(), expected);
