@@ -19,6 +19,10 @@ use crate::tokens::Verifier;
 /// A user who comes back is told what changed of so many of the newest withdrawals; `withdraw.list` has the others.
 const WITHDRAWALS_RECOVERED_MAX: usize = 20;
 
+/// A user who comes back is told so many missed messages and read marks one by one; who missed more starts afresh with
+/// `conversation.list`.
+const MESSAGES_RECOVERED_MAX: usize = 1_000;
+
 /// Livehouse behind the gateway.
 pub struct LivehouseBackend {
     platform: Arc<Platform>,
@@ -127,8 +131,48 @@ impl LivehouseBackend {
         }
     }
 
+    /// Every message and read mark that was missed, and of balance and withdrawals the newest.
+    async fn recover_user(&self, user: &UserId, after: u64, limit: usize) -> Result<RecoveryPage, Error> {
+        let mut page = self.recover_state(user, after, limit)?;
+        let told = self.told_after(user, after)?;
+        let told = &told[..told.len().min(limit)];
+        let missed = self.platform.feed.private(told).await.map_err(|error| {
+            tracing::error!("a user's messages cannot be read: {error}");
+            Error::INTERNAL
+        })?;
+        page.publications.extend(missed);
+        page.publications.sort_by_key(|publication| publication.offset);
+        // What is over the limit is for the next page, and whatever stands behind it.
+        if let Some(last) = told.get(limit.saturating_sub(1)) {
+            page.publications
+                .retain(|publication| publication.offset.is_some_and(|offset| offset <= last.sequence));
+            (page.scanned_to, page.done) = (last.sequence, false);
+        }
+        Ok(page)
+    }
+
+    /// Where the messages and read marks stand that a user missed.
+    fn told_after(&self, user: &UserId, after: u64) -> Result<Vec<Position>, Error> {
+        let after = Position {
+            shard: 0,
+            sequence: after,
+        };
+        let told = self
+            .platform
+            .views()
+            .told_after(user, after, MESSAGES_RECOVERED_MAX + 1);
+        let told = told.map_err(|error| {
+            tracing::error!("a user's messages cannot be found: {error}");
+            Error::INTERNAL
+        })?;
+        if told.len() > MESSAGES_RECOVERED_MAX {
+            return Err(Error::UNRECOVERABLE_POSITION);
+        }
+        Ok(told)
+    }
+
     /// The balance, and where withdrawals stand that changed: each once, as it is now.
-    fn recover_user(&self, user: &UserId, after: u64, limit: usize) -> Result<RecoveryPage, Error> {
+    fn recover_state(&self, user: &UserId, after: u64, limit: usize) -> Result<RecoveryPage, Error> {
         let mut page = self.recover_balance(user, after);
         let after = Position {
             shard: 0,
@@ -254,7 +298,7 @@ impl Backend for LivehouseBackend {
     ) -> Result<RecoveryPage, Error> {
         match Channel::parse(channel)? {
             Channel::Room(room) => self.recover_room(&room, after, limit).await,
-            Channel::User(user) => self.recover_user(&user, after, limit),
+            Channel::User(user) => self.recover_user(&user, after, limit).await,
             Channel::Board(_) => Err(Error::UNRECOVERABLE_POSITION),
         }
     }

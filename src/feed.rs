@@ -1,4 +1,4 @@
-//! What rooms and users are shown: read back from the journal for newcomers and for those who missed something, and
+//! What rooms and users are shown and told: read back from the journal for newcomers and for those who missed something, and
 //! handed to the gateway as it happens. Both come from `projections::publication`.
 
 use std::collections::HashSet;
@@ -6,12 +6,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use domain::event::MessageSent;
 use domain::{Event, RoomId, UserId};
 use gateway::{Class, Hub, Publication, Unsubscribe, Urgency};
-use journal::{Position, Reader};
+use journal::{Position, Reader, RecordRef};
 use projections::publication::{self, Moment};
 use projections::views::Board;
 use projections::{Deltas, Sink};
+use serde::Serialize;
 
 use crate::big_gifts::BigGifts;
 
@@ -34,7 +36,22 @@ const BANNED_CODE: u32 = 2101;
 /// Likewise of one whom the streamer has blocked.
 const BLOCKED_CODE: u32 = 2102;
 
-/// The past of rooms.
+/// A private message, as lists show it.
+#[derive(Debug, Serialize)]
+pub struct Message {
+    /// Where it stands.
+    pub position: u64,
+    /// Server time, unix ms.
+    pub time: i64,
+    /// Who wrote it.
+    pub from: UserId,
+    /// The how-manieth of theirs in this conversation.
+    pub number: u64,
+    /// What.
+    pub text: String,
+}
+
+/// The past of rooms, and of what users were told.
 #[derive(Clone)]
 pub struct Feed {
     reader: Arc<dyn Reader>,
@@ -53,7 +70,45 @@ impl Feed {
 
     /// The publications of these records, which must be in ascending order and all shown in rooms.
     pub async fn read(&self, positions: &[Position]) -> journal::Result<Vec<Publication>> {
-        let mut publications = Vec::with_capacity(positions.len());
+        self.each(positions, |record, event| {
+            publish_as(publication::room, record, &event)
+        })
+        .await
+    }
+
+    /// The publications of these records, which must be in ascending order and all be told to the two users of a
+    /// conversation.
+    pub async fn private(&self, positions: &[Position]) -> journal::Result<Vec<Publication>> {
+        self.each(positions, |record, event| {
+            publish_as(publication::private, record, &event)
+        })
+        .await
+    }
+
+    /// The private messages of these records, which must be in ascending order.
+    pub async fn messages(&self, positions: &[Position]) -> journal::Result<Vec<Message>> {
+        self.each(positions, |record, event| match event {
+            Event::MessageSent(MessageSent {
+                from, number, text, ..
+            }) => Some(Message {
+                position: record.position.sequence,
+                time: record.recorded_at_ms,
+                from,
+                number,
+                text,
+            }),
+            _ => None,
+        })
+        .await
+    }
+
+    /// What is made of these records, which must be in ascending order.
+    async fn each<T>(
+        &self,
+        positions: &[Position],
+        make: impl Fn(&RecordRef<'_>, Event) -> Option<T>,
+    ) -> journal::Result<Vec<T>> {
+        let mut made = Vec::with_capacity(positions.len());
         let mut wanted = positions.iter().copied().peekable();
         while let Some(&next) = wanted.peek() {
             let before = Position {
@@ -64,24 +119,31 @@ impl Feed {
                 .reader
                 .read(before, read_bytes(&positions[positions.len() - wanted.len()..]))
                 .await?;
-            let found = publications.len();
+            let left = wanted.len();
             for record in batch.iter() {
                 if wanted.peek() != Some(&record.position) {
                     continue;
                 }
                 wanted.next();
-                let mut json = String::with_capacity(192);
-                if publication::room(&Moment::of(&record), &journal::codec::decode(&record)?, &mut json) {
-                    publications.push(Publication::new(json).at(record.position.sequence));
-                }
+                made.extend(make(&record, journal::codec::decode(&record)?));
             }
-            if publications.len() == found && wanted.peek() == Some(&next) {
-                // Not in the journal, so not in any room.
+            if wanted.len() == left {
+                // Not in the journal, so shown to nobody.
                 wanted.next();
             }
         }
-        Ok(publications)
+        Ok(made)
     }
+}
+
+fn publish_as(
+    write: fn(&Moment<'_>, &Event, &mut String) -> bool,
+    record: &RecordRef<'_>,
+    event: &Event,
+) -> Option<Publication> {
+    let mut json = String::with_capacity(192);
+    let written = write(&Moment::of(record), event, &mut json);
+    written.then(|| Publication::new(json).at(record.position.sequence))
 }
 
 /// How much to read at once for the sake of these records, which are in ascending order.
@@ -181,13 +243,31 @@ fn broadcast(hub: &Hub, waiting: &Receiver<Deltas>) {
                 publish(hub, &channel, Class::Durable, publication);
             }
         }
-        for change in &deltas.balances {
-            let channel = format!("user:{}", change.user);
-            if hub.has_subscribers(&channel) {
-                let publication = Publication::new(change.json()).at(change.position().sequence);
-                publish(hub, &channel, Class::Durable, publication.urgent(Urgency::Now));
-            }
+        tell_users(hub, &deltas);
+    }
+}
+
+/// What has an offset on the channels of users, in the order of the offsets.
+fn tell_users(hub: &Hub, deltas: &Deltas) {
+    let mut told: Vec<(u64, String, String)> = Vec::new();
+    let mut tell = |user: &UserId, position: Position, json: &dyn Fn() -> String| {
+        let channel = format!("user:{user}");
+        if hub.has_subscribers(&channel) {
+            told.push((position.sequence, channel, json()));
         }
+    };
+    for private in &deltas.told {
+        for user in &private.users {
+            tell(user, private.position, &|| private.json());
+        }
+    }
+    for change in &deltas.balances {
+        tell(&change.user, change.position(), &|| change.json());
+    }
+    told.sort_by_key(|(offset, ..)| *offset);
+    for (offset, channel, json) in told {
+        let publication = Publication::new(json).at(offset).urgent(Urgency::Now);
+        publish(hub, &channel, Class::Durable, publication);
     }
 }
 

@@ -9,7 +9,7 @@ use actors::{Accepted, Actors, Reply, Request};
 use domain::room::Standing;
 use domain::streamer::PayoutTerms;
 use domain::{Catalogue, OrderId, PaymentId, ProviderName, Rejection, RoomId, SessionNumber, UserId};
-use domain::{catalogue, order, payment, room, streamer, viewer};
+use domain::{catalogue, conversation, order, payment, room, streamer, viewer};
 use journal::{JournalId, Position};
 use parking_lot::RwLockReadGuard;
 use projections::ViewsHandle;
@@ -65,7 +65,7 @@ pub struct Platform {
     pub pictures: Pictures,
     /// What can be bought, and how it is paid.
     pub payments: Payments,
-    /// What may not be written in rooms.
+    /// What may not be written in rooms and messages.
     pub words: Words,
     /// Which journal this is: the epoch of every channel.
     pub journal: JournalId,
@@ -229,6 +229,17 @@ impl Commands {
     ) -> impl Future<Output = Answer<room::Answer>> + Send + use<> {
         let (reply, answer) = Reply::channel();
         self.0.room(room, request, command, reply);
+        answer
+    }
+
+    /// Gives a command to the conversation of two users; completes when its outcome is durable.
+    pub fn conversation(
+        &self,
+        request: Request,
+        command: conversation::Command,
+    ) -> impl Future<Output = Answer<conversation::Answer>> + Send + use<> {
+        let (reply, answer) = Reply::channel();
+        self.0.conversation(request, command, reply);
         answer
     }
 

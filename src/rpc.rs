@@ -18,6 +18,7 @@ mod follow;
 mod gift;
 mod like;
 mod live;
+mod message;
 mod moderation;
 mod recharge;
 pub(crate) mod request;
@@ -115,7 +116,7 @@ impl Failure {
 pub type Outcome = Result<Bytes, Failure>;
 
 /// The methods that answer from the views, all of which wait for `min_position`.
-const QUERIES: [&str; 13] = [
+const QUERIES: [&str; 15] = [
     "room.info",
     "room.list",
     "gift.stats",
@@ -128,6 +129,8 @@ const QUERIES: [&str; 13] = [
     "follower.list",
     "block.list",
     "relation.get",
+    "message.list",
+    "conversation.list",
     "board.get",
 ];
 
@@ -179,6 +182,10 @@ pub async fn call(platform: &Platform, user: &UserId, method: &str, data: &[u8])
         "block.remove" => block::remove(platform, user, data).await,
         "block.list" => block::list(platform, user, data),
         "relation.get" => follow::relation(platform, user, data),
+        "message.send" => message::send(platform, user, data).await,
+        "message.read" => message::read(platform, user, data).await,
+        "message.list" => message::list(platform, user, data).await,
+        "conversation.list" => message::conversations(platform, user, data).await,
         "board.get" => board::get(platform, data),
         _ => {
             let ordered = moderation::call(platform, user, method, data).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use compact_str::CompactString;
+use domain::conversation::{self, Conversation};
 use domain::order::{self, Order};
 use domain::payment::{self, Payment};
 use domain::room::{self, Room};
@@ -32,7 +33,7 @@ use crate::{Failure, House, Kind, Reply, Request, Stats};
 /// How the actors are run.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Threads for viewers, orders, payments and the catalogue, at least 1.
+    /// Threads for viewers, conversations, orders, payments and the catalogue, at least 1.
     pub arbiters: usize,
     /// Threads for streamers alone: what one of them is credited never waits behind a crowd that gives to another. 0 puts
     /// them on the viewers' threads.
@@ -68,6 +69,7 @@ struct Inner {
     viewers: Arc<Registry<Viewer>>,
     streamers: Arc<Registry<Streamer>>,
     rooms: Arc<Registry<Room>>,
+    conversations: Arc<Registry<Conversation>>,
     orders: Arc<Registry<Order>>,
     payments: Arc<Registry<Payment>>,
     catalogue: Arc<Registry<Catalogue>>,
@@ -88,6 +90,8 @@ pub struct Residents {
     pub streamers: usize,
     /// Rooms.
     pub rooms: usize,
+    /// Conversations.
+    pub conversations: usize,
 }
 
 impl Actors {
@@ -103,6 +107,7 @@ impl Actors {
         let viewers = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let streamers = Registry::new(house.clone(), handles(for_streamers), config.idle_after_ms);
         let room_registry = Registry::new(house.clone(), handles(&rooms), config.idle_after_ms);
+        let conversations = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let orders = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let payments = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
         let catalogue = Registry::new(house.clone(), handles(&shared), config.idle_after_ms);
@@ -133,6 +138,7 @@ impl Actors {
             sweeper(&viewers),
             sweeper(&streamers),
             sweeper(&room_registry),
+            sweeper(&conversations),
             sweeper(&orders),
             sweeper(&payments),
             sweeper(&catalogue),
@@ -152,6 +158,7 @@ impl Actors {
             viewers,
             streamers,
             rooms: room_registry,
+            conversations,
             orders,
             payments,
             catalogue,
@@ -285,6 +292,21 @@ impl Actors {
         self.0.admit(room, job);
     }
 
+    /// Gives a command to the conversation of two users. For a message, who of them blocks the other is asked first, if it is
+    /// not known, and looked up when it is decided; one that only those may send who follow each other is given again with
+    /// what both say. What the caller says of all that is ignored.
+    pub fn conversation(
+        &self,
+        request: Request,
+        command: conversation::Command,
+        reply: impl Into<Reply<conversation::Answer>>,
+    ) {
+        let Some(reply) = self.open(reply.into()) else {
+            return;
+        };
+        self.0.converse(request, command, reply);
+    }
+
     fn give<A: Kind>(
         &self,
         registry: &Registry<A>,
@@ -334,12 +356,14 @@ impl Actors {
             viewers,
             streamers,
             rooms,
+            conversations,
             ..
         } = &*self.0;
         Residents {
             viewers: viewers.len(),
             streamers: streamers.len(),
             rooms: rooms.len(),
+            conversations: conversations.len(),
         }
     }
 
@@ -395,6 +419,7 @@ impl Actors {
             viewers,
             streamers,
             rooms,
+            conversations,
             orders,
             payments,
             catalogue,
@@ -404,6 +429,7 @@ impl Actors {
             viewers.empty(),
             streamers.empty(),
             rooms.empty(),
+            conversations.empty(),
             orders.empty(),
             payments.empty(),
             catalogue.empty()

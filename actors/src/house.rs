@@ -9,6 +9,7 @@ use domain::streamer::PayoutTerms;
 use journal::{Reader, Writer};
 use parking_lot::RwLock;
 
+use crate::message_rates::MessageRates;
 use crate::{BlockDirectory, LiveDirectory, Stats};
 
 /// Tells the server's time, unix ms. It may jump: nobody relies on it not to.
@@ -42,6 +43,7 @@ pub struct House {
     pub(crate) clock: Clock,
     pub(crate) live: LiveDirectory,
     pub(crate) blocks: BlockDirectory,
+    pub(crate) message_rates: MessageRates,
     pub(crate) stats: Stats,
     closing: AtomicBool,
 }
@@ -65,6 +67,7 @@ impl House {
             clock,
             live,
             blocks,
+            message_rates: MessageRates::default(),
             stats,
             closing,
         }

@@ -1,6 +1,7 @@
 //! What an aggregate needs besides its decisions to live as an actor: what others may know of it, and when it wants to
 //! be woken.
 
+use domain::conversation::{self, Between, Conversation};
 use domain::order::Order;
 use domain::payment::Payment;
 use domain::process::Process;
@@ -12,8 +13,9 @@ use domain::{Aggregate, Catalogue, Event, Rejection, RoomId, SessionNumber, User
 
 use crate::House;
 use crate::limits::{
-    CATALOGUE_MAILBOX_COMMANDS_MAX, ORDER_MAILBOX_COMMANDS_MAX, PAYMENT_MAILBOX_COMMANDS_MAX,
-    ROOM_MAILBOX_COMMANDS_MAX, STREAMER_MAILBOX_COMMANDS_MAX, VIEWER_MAILBOX_COMMANDS_MAX,
+    CATALOGUE_MAILBOX_COMMANDS_MAX, CONVERSATION_MAILBOX_COMMANDS_MAX, ORDER_MAILBOX_COMMANDS_MAX,
+    PAYMENT_MAILBOX_COMMANDS_MAX, ROOM_MAILBOX_COMMANDS_MAX, STREAMER_MAILBOX_COMMANDS_MAX,
+    VIEWER_MAILBOX_COMMANDS_MAX,
 };
 
 /// Something that others may know of an actor without asking it, once it is durable.
@@ -167,6 +169,30 @@ impl Kind for Room {
             answer,
             room::Answer::AsksWhetherFollows | room::Answer::Welcome(_)
         )
+    }
+}
+
+impl Kind for Conversation {
+    const MAILBOX_COMMANDS_MAX: usize = CONVERSATION_MAILBOX_COMMANDS_MAX;
+
+    /// A message is decided by what the blocks of both are now: once somebody was told that a block holds, nothing comes
+    /// through. What is given a second time, with what was asked for, counts once.
+    fn look_up(_: &UserId, command: &mut conversation::Command, house: &House) -> Result<(), Rejection> {
+        let conversation::Command::Send(send) = command else {
+            return Ok(());
+        };
+        let blocks = |who: &UserId, whom: &UserId| Some(house.blocks.get(who, whom)?.blocked);
+        let (from, to) = (&send.from, &send.to);
+        send.blocks = blocks(from, to)
+            .zip(blocks(to, from))
+            .map(|(sender, receiver)| Between { sender, receiver });
+        let counts = send.mutual.is_none() && send.admissible().is_ok();
+        send.too_fast = counts && !house.message_rates.take(&send.from, (house.clock)());
+        Ok(())
+    }
+
+    fn took_place(answer: &conversation::Answer) -> bool {
+        !matches!(answer, conversation::Answer::AsksWhetherMutual)
     }
 }
 

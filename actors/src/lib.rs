@@ -18,6 +18,7 @@ mod kind;
 pub mod limits;
 mod live;
 mod manager;
+mod message_rates;
 mod outcome;
 mod registry;
 pub mod relations;

@@ -12,6 +12,11 @@ pub const ORDER_MAILBOX_COMMANDS_MAX: usize = 32;
 pub const PAYMENT_MAILBOX_COMMANDS_MAX: usize = 32;
 /// Commands that wait for the catalogue; one more is refused with `busy`.
 pub const CATALOGUE_MAILBOX_COMMANDS_MAX: usize = 1_024;
+/// Commands that wait for one conversation; one more is refused with `busy`.
+pub const CONVERSATION_MAILBOX_COMMANDS_MAX: usize = 64;
+/// Users who wrote a private message lately are looked through for those whose allowance is full again when there are this
+/// many, and then whenever twice as many are there as were left. Each of them has a resident conversation: that bounds them.
+pub const MESSAGE_WRITERS_SWEEP_AT: usize = 4_096;
 /// Viewers with a gift that waits until its room has said which session runs in it; a gift of one more is refused with
 /// `busy`. What they give meanwhile waits behind it, as much as their mailbox would hold.
 pub const SENDERS_WAITING_MAX: usize = 65_536;

@@ -49,6 +49,8 @@ pub struct Stats {
     pub thrown_away: Counter,
     /// Actors that were stopped as idle.
     pub stopped_idle: Counter,
+    /// Private messages that were taken, repetitions included.
+    pub messages: Counter,
     /// Gifts that were credited to their streamers.
     pub gifts_settled: Counter,
     /// Credits that carried them.

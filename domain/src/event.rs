@@ -302,6 +302,30 @@ pub struct SettlementAdvanced {
     pub upto: u64,
 }
 
+/// A user wrote to another one. `conversation` stream of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageSent {
+    /// Who.
+    pub from: UserId,
+    /// To whom.
+    pub to: UserId,
+    /// The how-manieth message of this one to the other it is, counted from 1.
+    pub number: u64,
+    /// What, cleaned, 1 to 500 characters.
+    pub text: String,
+}
+
+/// A user has read another one's messages, so far. `conversation` stream of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagesRead {
+    /// Who.
+    pub reader: UserId,
+    /// Whose messages.
+    pub from: UserId,
+    /// Up to which of them, by their numbers.
+    pub upto: u64,
+}
+
 macro_rules! events {
     ($($name:ident = $number:literal, $word:literal, $kind:ident;)*) => {
         /// Anything that can have happened.
@@ -398,6 +422,8 @@ events! {
     PaymentRefunded = 82, "payment_refunded", Payment;
     GiftListed = 90, "gift_listed", Catalogue;
     GiftDelisted = 91, "gift_delisted", Catalogue;
+    MessageSent = 100, "message_sent", Conversation;
+    MessagesRead = 101, "messages_read", Conversation;
 }
 
 impl Event {

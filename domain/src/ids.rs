@@ -194,6 +194,15 @@ pub fn payment_key(provider: &ProviderName, payment: &PaymentId) -> UserId {
     UserId(compact_str::format_compact!("{provider}.{payment}"))
 }
 
+/// Stands between the two users in a conversation's key: no id holds it.
+const BETWEEN: char = '~';
+
+/// The actor of the conversation of two users, whoever of them is named first.
+pub fn conversation_key(one: &UserId, other: &UserId) -> UserId {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    UserId(compact_str::format_compact!("{first}{BETWEEN}{second}"))
+}
+
 impl RoomId {
     /// The room of a streamer.
     pub fn of(streamer: &UserId) -> Self {
@@ -230,11 +239,13 @@ pub enum StreamKind {
     Catalogue = 7,
     /// How far a process of the platform has come.
     Process = 8,
+    /// The private messages of two users.
+    Conversation = 9,
 }
 
 impl StreamKind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Viewer,
         Self::Streamer,
         Self::Room,
@@ -243,6 +254,7 @@ impl StreamKind {
         Self::Payment,
         Self::Catalogue,
         Self::Process,
+        Self::Conversation,
     ];
 
     /// The word in front of a stream's name.
@@ -256,6 +268,7 @@ impl StreamKind {
             Self::Payment => "payment",
             Self::Catalogue => "catalogue",
             Self::Process => "process",
+            Self::Conversation => "conversation",
         }
     }
 
@@ -270,8 +283,8 @@ impl StreamKind {
 pub struct StreamId {
     /// Which kind of actor.
     pub kind: StreamKind,
-    /// Which one of its kind: a user id, a room id, a number of a shard, an order's id, `PROVIDER.PAYMENT`, `gifts`, or
-    /// `PROCESS.SHARD`.
+    /// Which one of its kind: a user id, a room id, a number of a shard, an order's id, `PROVIDER.PAYMENT`, `gifts`,
+    /// `PROCESS.SHARD`, or `USER~USER` in the order of their ids.
     pub key: CompactString,
 }
 
@@ -339,9 +352,18 @@ impl FromStr for StreamId {
             .split_once('-')
             .ok_or("a stream is written KIND-ID, as in viewer-42")?;
         let kind = StreamKind::ALL.into_iter().find(|k| k.name() == kind).ok_or(
-            "a stream's kind is viewer, streamer, room, settlement, order, payment, catalogue or process",
+            "a stream's kind is viewer, streamer, room, settlement, order, payment, catalogue, process or conversation",
         )?;
-        let key = plain_id(key).map_err(|e| alloc::format!("{e}"))?;
+        let id = |text: &str| plain_id(text).map_err(|e| alloc::format!("{e}"));
+        let key = match (kind, key.split_once(BETWEEN)) {
+            (StreamKind::Conversation, Some((one, other))) => {
+                conversation_key(&UserId(id(one)?), &UserId(id(other)?)).into_text()
+            }
+            (StreamKind::Conversation, None) => {
+                return Err("a conversation is written conversation-USER~USER".into());
+            }
+            _ => id(key)?,
+        };
         Ok(Self { kind, key })
     }
 }
@@ -365,10 +387,28 @@ mod tests {
     #[test]
     fn a_stream_is_read_back_from_its_name() {
         for kind in StreamKind::ALL {
-            let id = StreamId::new(kind, "a-b");
+            let key = if kind == StreamKind::Conversation {
+                "a-b~c"
+            } else {
+                "a-b"
+            };
+            let id = StreamId::new(kind, key);
             assert_eq!(id.to_string().parse::<StreamId>(), Ok(id));
             assert_eq!(StreamKind::from_number(kind as u8), Some(kind));
         }
-        assert!("vjewer-1".parse::<StreamId>().is_err());
+        for bad in ["vjewer-1", "viewer-a~b", "conversation-a", "conversation-a~b~c"] {
+            assert!(bad.parse::<StreamId>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_has_one_key_whoever_begins_and_no_two_share_one() {
+        let user = |text: &str| text.parse::<UserId>().unwrap();
+        let key = |one: &str, other: &str| conversation_key(&user(one), &user(other)).to_string();
+        assert_eq!(key("bob", "ann"), "ann~bob");
+        assert_eq!(key("ann", "bob"), "ann~bob");
+        let swapped = "conversation-bob~ann".parse::<StreamId>().unwrap();
+        assert_eq!(swapped.key, "ann~bob");
+        assert_ne!(key("a", "b-c"), key("a-b", "c"));
     }
 }

@@ -10,6 +10,7 @@ extern crate alloc;
 
 mod aggregate;
 pub mod catalogue;
+pub mod conversation;
 pub mod event;
 pub mod ids;
 pub mod ledger;

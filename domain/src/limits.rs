@@ -70,6 +70,15 @@ pub const ROOM_CHATS_FOR_STAFF: usize = CHAT_BURST as usize;
 /// Chats of the last seconds (10, or the slow mode's where that is longer) that a room remembers to judge the next by;
 /// above it the oldest are forgotten: a slow mode so long that more are written within it lets some write again earlier.
 pub const CHATS_REMEMBERED_MAX: usize = 8_192;
+/// Longest private message in characters after cleaning; longer is refused with `text_too_long`.
+pub const MESSAGE_TEXT_CHARS_MAX: usize = 500;
+/// Messages to somebody who has not answered since, for two who do not follow each other; one more is refused with
+/// `answer_awaited`.
+pub const MESSAGES_UNANSWERED_MAX: u32 = 3;
+/// A user sends a private message once in so long, to whomever...
+pub const MESSAGE_INTERVAL_MS: i64 = 1_000;
+/// ... and after a pause so often at once; more is refused with `message_too_fast`.
+pub const MESSAGE_BURST: i64 = 5;
 /// Moderators of one room; one more is refused with `moderator_limit`.
 pub const MODERATORS_MAX: usize = 50;
 /// Users banned from one room; one more is refused with `ban_limit`.

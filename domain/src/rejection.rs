@@ -141,6 +141,17 @@ rejections! {
     /// The room has as many chats as can be read.
     RoomChatFull = 468, "room_chat_full", "too many write in this room at once: send it again in a moment", retry true;
 
+    /// One writes to oneself.
+    MessageToSelf = 470, "message_to_self", "one may not send a message to oneself", retry false;
+    /// Three messages wait for an answer of somebody with whom one does not follow each other.
+    AnswerAwaited = 471, "answer_awaited", "at most 3 messages until you are answered: wait, or follow each other", retry false;
+    /// One user writes faster than once a second, the burst of 5 used up.
+    MessageTooFast = 472, "message_too_fast", "you send too fast: at most one message a second", retry true;
+    /// A read mark on a message that was never sent.
+    UnknownMessage = 473, "unknown_message", "no such message: upto must be the number of a message of the other one", retry false;
+    /// A message to somebody whom one blocks.
+    MessageBlocked = 474, "message_blocked", "you have blocked this user: unblock them before you write", retry false;
+
     /// A settlement batch that does not start where the last one ended.
     SettlementGap = 480, "settlement_gap", "this batch does not follow the last settled position", retry false;
 

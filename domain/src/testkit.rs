@@ -111,6 +111,7 @@ fn every_refusal_of_the_domain_is_reached_by_a_test() {
     let mut reached = crate::viewer::tests::refused();
     reached.extend(crate::streamer::tests::refused());
     reached.extend(crate::room::tests::refused());
+    reached.extend(crate::conversation::tests::refused());
     reached.extend(crate::likes::tests::refused());
     reached.extend(crate::order::tests::refused());
     reached.extend(crate::payment::tests::refused());

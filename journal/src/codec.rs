@@ -89,7 +89,9 @@ pub const fn schema(event_type: EventType) -> u8 {
         | EventType::PaymentUnmatched
         | EventType::PaymentRefunded
         | EventType::GiftListed
-        | EventType::GiftDelisted => 1,
+        | EventType::GiftDelisted
+        | EventType::MessageSent
+        | EventType::MessagesRead => 1,
     }
 }
 
@@ -151,6 +153,8 @@ pub fn encode_into(event: &Event, out: &mut Vec<u8>) {
         Event::PaymentRefunded(e) => write(e, out),
         Event::GiftListed(e) => write(e, out),
         Event::GiftDelisted(e) => write(e, out),
+        Event::MessageSent(e) => write(e, out),
+        Event::MessagesRead(e) => write(e, out),
     }
 }
 
@@ -318,6 +322,8 @@ fn from_bytes(
         (EventType::PaymentRefunded, 1) => bytes.read::<e::PaymentRefunded>(),
         (EventType::GiftListed, 1) => bytes.read::<e::GiftListed>(),
         (EventType::GiftDelisted, 1) => bytes.read::<e::GiftDelisted>(),
+        (EventType::MessageSent, 1) => bytes.read::<e::MessageSent>(),
+        (EventType::MessagesRead, 1) => bytes.read::<e::MessagesRead>(),
         (known, _) => Err(format!(
             "{} of schema {schema} is not known to this program: use a newer one",
             known.name()

@@ -310,6 +310,19 @@ fn samples() -> Vec<Event> {
         }
         .into(),
         GiftDelisted { gift: id("rose") }.into(),
+        MessageSent {
+            from: id("ann"),
+            to: id("bob"),
+            number: 300,
+            text: "see you at 8, 主播".into(),
+        }
+        .into(),
+        MessagesRead {
+            reader: id("bob"),
+            from: id("ann"),
+            upto: 299,
+        }
+        .into(),
     ]
 }
 

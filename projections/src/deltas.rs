@@ -143,6 +143,48 @@ impl ShutOut {
     }
 }
 
+/// A private message, or how far somebody has read: both users of a conversation are told, on all their sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Its position; the publication's offset.
+    pub position: Position,
+    /// Server time, unix ms.
+    pub at_ms: i64,
+    /// Whoever did it first.
+    pub users: [UserId; 2],
+    /// What happened.
+    pub event: Event,
+}
+
+impl Told {
+    /// The record as something that two users are told; none for most events.
+    pub(crate) fn of(record: &RecordRef<'_>, event: &Event) -> Option<Self> {
+        let users = match event {
+            Event::MessageSent(e) => [e.from.clone(), e.to.clone()],
+            Event::MessagesRead(e) => [e.reader.clone(), e.from.clone()],
+            _ => return None,
+        };
+        Some(Self {
+            position: record.position,
+            at_ms: record.recorded_at_ms,
+            users,
+            event: event.clone(),
+        })
+    }
+
+    /// Its publication, as JSON: the same for both.
+    pub fn json(&self) -> String {
+        let mut out = String::with_capacity(256);
+        let moment = Moment {
+            position: self.position,
+            at_ms: self.at_ms,
+            key: "",
+        };
+        publication::private(&moment, &self.event, &mut out);
+        out
+    }
+}
+
 /// What one commit changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Deltas {
@@ -150,6 +192,8 @@ pub struct Deltas {
     pub shown: Vec<Shown>,
     /// Who has to leave a room without a word to anybody, in the order of the journal.
     pub shut_out: Vec<ShutOut>,
+    /// Private messages and read marks, in the order of the journal.
+    pub told: Vec<Told>,
     /// Whose balance changed.
     pub balances: Vec<BalanceChange>,
     /// What happened to withdrawals, in the order of the journal.

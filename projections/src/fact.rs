@@ -86,6 +86,8 @@ pub(crate) fn numbers(record: &RecordRef<'_>, event: &Event, names: &mut Names) 
             let by = event.ordered_by().map_or(NOBODY, |by| names.intern(by.as_str()));
             (by, names.intern(record.key))
         }
+        Event::MessageSent(e) => (names.intern(e.from.as_str()), names.intern(e.to.as_str())),
+        Event::MessagesRead(e) => (names.intern(e.reader.as_str()), names.intern(e.from.as_str())),
         Event::LikesCounted(_) => (NOBODY, names.intern(record.key)),
         Event::CommandRefused(_)
         | Event::WithdrawalRefused(_)

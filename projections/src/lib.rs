@@ -25,7 +25,7 @@ mod wait;
 mod zone;
 
 pub use day::{BadDay, Day};
-pub use deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink, WithdrawalChange};
+pub use deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink, Told, WithdrawalChange};
 pub use error::{BadCursor, Error, Result};
 pub use fact::{Fact, Place, Projection, place, position};
 pub use names::{NOBODY, Names, Number};

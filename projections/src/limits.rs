@@ -27,6 +27,8 @@ pub const BOARD_SESSIONS_KEPT: i64 = 8;
 pub const BOARD_PLACES_IN_MEMORY_MAX: usize = 2_000_000;
 /// Places in one stored piece of a closed board.
 pub const BOARD_PIECE_PLACES: usize = 128;
+/// Conversations with unread messages that are counted for one user; with more, the sum says at least so many.
+pub const UNREAD_CONVERSATIONS_MAX: usize = 1_000;
 /// Longest page of any list; a longer one is cut to it.
 pub const PAGE_ENTRIES_MAX: usize = 100;
 /// Records folded under one hold of the views' lock, so that readers never wait for more than this many.

@@ -126,6 +126,29 @@ fn write_order(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
     true
 }
 
+/// Writes the publication of an event that the two users of a conversation are told, as JSON. False, and nothing written, for
+/// one that is not.
+pub fn private(moment: &Moment<'_>, event: &Event, out: &mut String) -> bool {
+    match event {
+        Event::MessageSent(e) => {
+            begin("message", moment, out);
+            text("from", e.from.as_str(), out);
+            text("to", e.to.as_str(), out);
+            number("number", e.number, out);
+            text("text", &e.text, out);
+        }
+        Event::MessagesRead(e) => {
+            begin("message_read", moment, out);
+            text("reader", e.reader.as_str(), out);
+            text("from", e.from.as_str(), out);
+            number("upto", e.upto, out);
+        }
+        _ => return false,
+    }
+    out.push('}');
+    true
+}
+
 /// Writes a `balance` publication, as JSON.
 pub fn balance(balance: &Balance, out: &mut String) {
     let moment = Moment {
@@ -307,6 +330,37 @@ mod tests {
         balance(&purse, &mut out);
         let json = json!({"type": "balance", "position": 8123, "time": 17, "coins": 5, "tickets": 6, "held": 7, "debt": 8});
         assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), json);
+    }
+
+    #[test]
+    fn a_message_and_a_mark_are_told_as_the_protocol_says() {
+        let user = |text: &str| text.parse::<UserId>().unwrap();
+        let message = domain::event::MessageSent {
+            from: user("ann"),
+            to: user("bob"),
+            number: 3,
+            text: "a \"b\"".into(),
+        };
+        let mark = domain::event::MessagesRead {
+            reader: user("bob"),
+            from: user("ann"),
+            upto: 2,
+        };
+        for (event, expected) in [
+            (
+                Event::from(message),
+                json!({"type": "message", "position": 8123, "time": 17, "from": "ann", "to": "bob", "number": 3, "text": "a \"b\""}),
+            ),
+            (
+                Event::from(mark),
+                json!({"type": "message_read", "position": 8123, "time": 17, "reader": "bob", "from": "ann", "upto": 2}),
+            ),
+        ] {
+            let mut out = String::new();
+            assert!(private(&AT, &event, &mut out));
+            assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), expected);
+            assert!(!room(&AT, &event, &mut String::new()), "no room shows it");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use journal::{Position, Reader, Tail};
 use parking_lot::{RwLock, RwLockReadGuard};
 use tokio::sync::watch;
 
-use crate::deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink};
+use crate::deltas::{BalanceChange, Deltas, Shown, ShutOut, Sink, Told};
 use crate::fact::position;
 use crate::fold::{Decoded, Fold};
 use crate::ledger::Ledger;
@@ -103,6 +103,7 @@ struct Pending {
     last: u64,
     shown: Vec<Shown>,
     shut_out: Vec<ShutOut>,
+    told: Vec<Told>,
     loud: bool,
 }
 
@@ -293,6 +294,7 @@ impl Runner {
                     continue;
                 };
                 self.pending.shut_out.extend(ShutOut::of(&record, &event));
+                self.pending.told.extend(Told::of(&record, &event));
                 self.pending.shown.extend(Shown::of(&record, event));
             }
         }
@@ -307,6 +309,7 @@ impl Runner {
         let mut deltas = Deltas {
             shown: std::mem::take(&mut pending.shown),
             shut_out: std::mem::take(&mut pending.shut_out),
+            told: std::mem::take(&mut pending.told),
             ..Deltas::default()
         };
         {

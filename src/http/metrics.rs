@@ -269,6 +269,11 @@ impl Parts {
             stats.stopped_idle.get(),
         )?;
         page.counter(
+            "messages",
+            "Private messages taken, repetitions included",
+            stats.messages.get(),
+        )?;
+        page.counter(
             "gifts_settled",
             "Gifts credited to their streamers",
             stats.gifts_settled.get(),
@@ -288,6 +293,7 @@ impl Parts {
             ("viewer", residents.viewers),
             ("streamer", residents.streamers),
             ("room", residents.rooms),
+            ("conversation", residents.conversations),
         ];
         page.gauges(
             "actors",

@@ -304,6 +304,19 @@ pub(crate) fn sample(event_type: EventType) -> Event {
         }
         .into(),
         EventType::GiftDelisted => GiftDelisted { gift: id("rose") }.into(),
+        EventType::MessageSent => MessageSent {
+            from: id("ann"),
+            to: id("bob"),
+            number: 1,
+            text: "hi".into(),
+        }
+        .into(),
+        EventType::MessagesRead => MessagesRead {
+            reader: id("bob"),
+            from: id("ann"),
+            upto: 1,
+        }
+        .into(),
     }
 }
 

@@ -19,6 +19,7 @@ mod gifts;
 mod history;
 mod house_rules;
 mod ledger_doc;
+mod messages;
 mod operations;
 mod protocol_doc;
 mod recharge;

@@ -27,6 +27,7 @@ pub fn views_are_right(life: &Life, store: &Arc<CrashStore>, model: &Model) {
         assert_eq!(newest, *places, "the feed of {room}");
     }
     rooms(&views, model);
+    letters(&views, model);
     drop(views);
     shown_once(life, model);
     let store: Arc<dyn ViewStore> = store.clone();
@@ -63,6 +64,50 @@ fn rooms(views: &Views, model: &Model) {
     }
 }
 
+/// Every conversation as both see it, and what each of them is told.
+fn letters(views: &Views, model: &Model) {
+    let mut told = std::collections::BTreeMap::<&str, Vec<u64>>::new();
+    let mut unread = std::collections::BTreeMap::<&str, u64>::new();
+    for (key, letters) in &model.conversations {
+        let (one, other) = key.split_once('~').expect("two people");
+        let mut newest: Vec<u64> = letters.written.iter().map(|(_, place, _)| *place).collect();
+        newest.reverse();
+        for (who, with) in [(one, other), (other, one)] {
+            let page = views.messages(&id(who), &id(with), None, 100);
+            let page = page.expect("memory").expect("no cursor");
+            let page = page.entries.iter().map(|position| position.sequence);
+            assert!(page.eq(newest.iter().copied().take(100)), "messages of {key}");
+            let seen = views.conversation(&id(who), &id(with)).expect("memory");
+            let seen = seen.unwrap_or_else(|| panic!("nobody knows of {key}"));
+            let last = letters.written.last().map(|(_, place, at_ms)| (*place, *at_ms));
+            assert_eq!(
+                Some((seen.last.sequence, seen.last_at_ms)),
+                last,
+                "the last of {key}"
+            );
+            let numbers = [seen.sent, seen.received, seen.read, seen.read_by_other];
+            let wanted = [
+                letters.count(who),
+                letters.count(with),
+                letters.mark(who),
+                letters.mark(with),
+            ];
+            assert_eq!(numbers, wanted, "{who} and {with}");
+            told.entry(who).or_default().extend(&letters.told);
+            *unread.entry(who).or_default() += seen.received - seen.read;
+        }
+    }
+    for (who, mut places) in told {
+        places.sort_unstable();
+        let after = journal::Position::start(0);
+        let found = views.told_after(&id(who), after, usize::MAX).expect("memory");
+        let found = found.iter().map(|position| position.sequence);
+        assert!(found.eq(places), "what {who} is told");
+        let total = views.unread(&id(who)).expect("memory").messages;
+        assert_eq!(Some(&total), unread.get(who), "what {who} has not read");
+    }
+}
+
 /// Everything that rooms are to see was shown, once, in order; nothing old was.
 fn shown_once(life: &Life, model: &Model) {
     let Some(watch) = &life.watch else { return };
@@ -72,6 +117,14 @@ fn shown_once(life: &Life, model: &Model) {
     wanted.retain(|place| *place > watch.silent_upto);
     wanted.sort_unstable();
     assert_eq!(shown, wanted, "shown to the rooms");
+    let mut wanted: Vec<u64> = model
+        .conversations
+        .values()
+        .flat_map(|letters| letters.told.clone())
+        .collect();
+    wanted.retain(|place| *place > watch.silent_upto);
+    wanted.sort_unstable();
+    assert_eq!(watch.told(), wanted, "told to those who write");
 }
 
 fn balances(views: &Views, model: &Model) {

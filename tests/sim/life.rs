@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::{Failure, House, Job, Kind, Outcome, Reply, Request, Terms, Work};
+use domain::conversation::{self, Conversation};
 use domain::event::CoinsAdjusted;
 use domain::order::Order;
 use domain::payment::Payment;
@@ -64,12 +65,14 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Where rooms and journal meet the clients: what was shown, in order.
 #[derive(Default)]
-pub struct Shown(Mutex<Vec<u64>>);
+pub struct Shown(Mutex<Vec<u64>>, Mutex<Vec<u64>>);
 
 impl Sink for Shown {
     fn published(&self, deltas: Deltas) {
         let upto = deltas.upto.map_or(0, |p| p.sequence);
         let places = deltas.shown.iter().map(|shown| shown.position.sequence);
+        let private = deltas.told.iter().map(|told| told.position.sequence);
+        locked(&self.1).extend(private.inspect(|place| assert!(*place <= upto, "told before its commit")));
         let mut shown = locked(&self.0);
         shown.extend(places.inspect(|place| assert!(*place <= upto, "shown before its commit")));
     }
@@ -94,6 +97,11 @@ impl Watch {
         locked(&self.shown.0).clone()
     }
 
+    /// Places of messages and read marks told so far.
+    pub fn told(&self) -> Vec<u64> {
+        locked(&self.shown.1).clone()
+    }
+
     /// Folds what is durable.
     pub fn turn(&mut self) -> projections::Result<usize> {
         self.runner.turn()
@@ -107,8 +115,20 @@ type AskedRooms = Arc<Mutex<Vec<(usize, Command, Result<Option<u32>, ()>)>>>;
 type AskedFollows = Arc<Mutex<Vec<(usize, Command, Option<Result<bool, ()>>)>>>;
 /// Follows, and what goes to rooms, for which somebody has to be asked whom they block: whether that is known now.
 type AskedBlocks = Arc<Mutex<Vec<(usize, Command, bool)>>>;
+/// Messages whose conversation wants to know whether both follow: who has been asked, and what they said.
+type AskedMutuals = Arc<Mutex<Vec<(usize, Command, Known)>>>;
 /// Withdrawals that wait for what the same user's viewer owes.
 type AskedDebts = Arc<Mutex<Vec<(usize, Command, Result<u64, ()>)>>>;
+
+/// How far it is known whether two follow each other.
+enum Known {
+    /// Nobody was asked yet.
+    Nothing,
+    /// Whether the sender follows; none where nobody can say.
+    Sender(Option<bool>),
+    /// Whether the receiver follows back.
+    Receiver(Option<bool>),
+}
 
 /// See the module.
 pub struct Life {
@@ -126,6 +146,8 @@ pub struct Life {
     pub streamers: Hall<Streamer>,
     /// Rooms.
     pub rooms: Hall<Room>,
+    /// Conversations.
+    pub conversations: Hall<Conversation>,
     /// Orders.
     pub orders: Hall<Order>,
     /// Payments.
@@ -147,6 +169,7 @@ pub struct Life {
     asked_follows: AskedFollows,
     asked_debts: AskedDebts,
     asked_blocks: AskedBlocks,
+    asked_mutuals: AskedMutuals,
     stale: Arc<Mutex<Vec<journal::Result<()>>>>,
     conflicts: Arc<AtomicU64>,
 }
@@ -196,6 +219,7 @@ impl Life {
             second: Hall::new(house.clone(), hall),
             streamers: Hall::new(house.clone(), hall.max(8)),
             rooms: Hall::new(house.clone(), hall),
+            conversations: Hall::new(house.clone(), hall),
             orders: Hall::new(house.clone(), hall),
             payments: Hall::new(house.clone(), hall),
             catalogue: Hall::new(house.clone(), hall),
@@ -209,6 +233,7 @@ impl Life {
             asked_follows: AskedFollows::default(),
             asked_debts: AskedDebts::default(),
             asked_blocks: AskedBlocks::default(),
+            asked_mutuals: AskedMutuals::default(),
             stale: Arc::default(),
             conflicts: Arc::default(),
             reader,
@@ -320,6 +345,10 @@ impl Life {
     /// Whose blocks have to be known for a command, and are not.
     fn to_be_asked(&self, command: &Command) -> Option<UserId> {
         let whom = match &command.body {
+            Body::Message { to, .. } => {
+                let both = [id(&command.actor), id(to)];
+                return both.into_iter().find(|user| !self.house.blocks().knows(user));
+            }
             Body::Follow { whom } => whom,
             body if body.family() == Family::Room && command.actor != command.key => &command.key,
             _ => return None,
@@ -344,7 +373,10 @@ impl Life {
         let asked = std::mem::take(&mut *locked(&self.asked_blocks));
         let count = asked.len();
         for (number, command, known) in asked {
-            if known {
+            if known && command.body.family() == Family::Conversation {
+                // The other one may have to be asked as well.
+                self.send(number, &command, tally);
+            } else if known {
                 self.send_on(number, &command, tally);
             } else {
                 locked(&self.inbox).push((number, Told::Unknown));
@@ -373,6 +405,7 @@ impl Life {
                 Family::Streamer if body.asks_debt() => self.ask_debt(number, command.clone()),
                 Family::Streamer => self.send_streamer(number, command, 0),
                 Family::Room => self.send_room(number, command, None),
+                Family::Conversation => self.send_conversation(number, command, None),
                 Family::Order => {
                     let asked = requests::order(command);
                     let reply = self.reply(number, Said::Order);
@@ -432,6 +465,68 @@ impl Life {
             }
         }
         count
+    }
+
+    /// Goes on with messages whose conversation wants to know whether the two follow each other.
+    pub fn take_asked_mutuals(&mut self, tally: &mut Tally) -> usize {
+        let asked = std::mem::take(&mut *locked(&self.asked_mutuals));
+        let count = asked.len();
+        for (number, command, known) in asked {
+            let Body::Message { to, .. } = &command.body else {
+                unreachable!("{command:?} asks nobody")
+            };
+            let (from, to) = (command.actor.clone(), to.clone());
+            match known {
+                Known::Nothing => {
+                    tally.one("messages that had to ask whether both follow");
+                    self.ask_whether(&from, &to, number, command, Known::Sender);
+                }
+                Known::Sender(Some(true)) => self.ask_whether(&to, &from, number, command, Known::Receiver),
+                Known::Sender(Some(false)) => self.send_conversation(number, &command, Some(false)),
+                Known::Receiver(Some(mutual)) => self.send_conversation(number, &command, Some(mutual)),
+                Known::Sender(None) | Known::Receiver(None) => {
+                    locked(&self.inbox).push((number, Told::Unknown));
+                }
+            }
+        }
+        count
+    }
+
+    fn ask_whether(
+        &mut self,
+        who: &str,
+        whom: &str,
+        number: usize,
+        command: Command,
+        known: fn(Option<bool>) -> Known,
+    ) {
+        let asked = self.asked_mutuals.clone();
+        let told = move |told: Outcome<viewer::Answer>| {
+            let follows = told.ok().map(|told| match told.answer {
+                viewer::Answer::Toward(toward) => toward.follows,
+                other => panic!("asked for a follow, and told {other:?}"),
+            });
+            locked(&asked).push((number, command, known(follows)));
+        };
+        let job = Job {
+            request: Request::of_system("door"),
+            command: viewer::Command::AskToward { user: id(whom) },
+            reply: Reply::from(told),
+        };
+        self.viewers.deliver(&id(who), Work::Command(job));
+    }
+
+    fn send_conversation(&mut self, number: usize, command: &Command, mutual: Option<bool>) {
+        let asked = requests::conversation(command, mutual);
+        let (client, again) = (self.reply(number, Said::Conversation), command.clone());
+        let questions = self.asked_mutuals.clone();
+        let reply = Reply::from(move |outcome: Outcome<conversation::Answer>| match outcome {
+            Ok(said) if said.answer == conversation::Answer::AsksWhetherMutual => {
+                locked(&questions).push((number, again, Known::Nothing));
+            }
+            outcome => client.send(outcome),
+        });
+        give(&mut self.conversations, command, asked, reply);
     }
 
     fn ask_follows(&mut self, number: usize, command: Command) {
@@ -648,7 +743,7 @@ impl Life {
 }
 
 fn give<A: Kind>(hall: &mut Hall<A>, command: &Command, asked: A::Command, reply: Reply<A::Answer>) {
-    let (key, request) = (id(&command.key), requests::request(command));
+    let (key, request) = (command.actor_key(), requests::request(command));
     let job = Job {
         request,
         command: asked,

@@ -17,6 +17,7 @@ use domain::{Event, Rejection, SessionNumber};
 pub use viewer::Viewer;
 
 use crate::ledger::Books;
+use crate::letters::{Letters, ROW};
 use crate::offers::{Offers, Price};
 use crate::payroll::Payroll;
 use crate::rooms::{Room, without_time};
@@ -82,6 +83,8 @@ pub struct Model {
     /// By the name of the streamer.
     pub rooms: BTreeMap<String, Room>,
     empty_room: Room,
+    /// By their keys.
+    pub conversations: BTreeMap<String, Letters>,
     /// Orders and payments.
     pub tills: Tills,
     /// Every account by double entry.
@@ -120,6 +123,8 @@ pub struct Elsewhere {
     pub price: Option<Price>,
     /// How many changes of the streamer's blocks a follow knew of.
     pub cleared: u64,
+    /// Whether the two who write follow each other.
+    pub mutual: bool,
 }
 
 impl Elsewhere {
@@ -130,6 +135,7 @@ impl Elsewhere {
             owes: false,
             price: Some((1, 0)),
             cleared: 0,
+            mutual: false,
         }
     }
 }
@@ -208,6 +214,8 @@ impl Model {
                 owes,
                 price,
                 cleared,
+                // What the record rests on there is asked beside it.
+                mutual: true,
             };
             match self.verdict(seen.key(), &seen.actor, body, elsewhere) {
                 Ok(events) => events,
@@ -299,6 +307,9 @@ impl Model {
                 ])
             }
             Body::Chat { .. } | Body::Order { .. } => self.room(key).verdict(key, actor, body),
+            Body::Message { .. } | Body::Read { .. } => {
+                self.letters(key).verdict(actor, body, elsewhere.mutual)
+            }
             Body::Forgive { coins, reason } => {
                 let reason = reason.kept.clone()?;
                 if *coins == 0 || *coins > viewer.debt {
@@ -351,6 +362,11 @@ impl Model {
     /// A room as it stands.
     pub fn room(&self, name: &str) -> &Room {
         self.rooms.get(name).unwrap_or(&self.empty_room)
+    }
+
+    /// A conversation as it stands.
+    pub fn letters(&self, key: &str) -> Letters {
+        self.conversations.get(key).cloned().unwrap_or_default()
     }
 
     /// The session that runs in a room now.
@@ -436,6 +452,17 @@ impl Model {
                 streamer.owed.retain(|(place, _)| *place > e.upto);
                 self.sums[4] += e.tickets;
             }
+            Event::MessageSent(_) | Event::MessagesRead(_) => {
+                let letters = self.conversations.entry(key).or_default();
+                letters.apply(&seen.event, place, seen.at_ms);
+                let free = matches!(&seen.event, Event::MessageSent(e) if letters.row(e.from.as_str()) > ROW);
+                if free {
+                    *self
+                        .reached
+                        .entry("messages past three without an answer")
+                        .or_default() += 1;
+                }
+            }
             Event::SettlementAdvanced(e) => self.settled_upto = e.upto,
             Event::LikesCounted(_) | Event::ComboRepeated(_) | Event::CommandRefused(_) => {}
             // What else there is stands in rooms, and is shown there.
@@ -513,6 +540,7 @@ fn state_reached(event: &Event) -> Option<&'static str> {
         Event::WithdrawalPaid(_) => "withdrawals paid",
         Event::WithdrawalRejected(_) => "withdrawals rejected",
         Event::WithdrawalFailed(_) => "withdrawals failed",
+        Event::MessagesRead(_) => "messages read",
         Event::GiftListed(_) => "gifts listed",
         Event::GiftDelisted(_) => "gifts delisted",
         _ => return None,

@@ -3,10 +3,11 @@
 
 mod answers;
 mod claims;
+mod letters;
 
 use std::collections::HashMap;
 
-use domain::{Event, Rejection, catalogue, order, payment, room, streamer, viewer};
+use domain::{Event, Rejection, catalogue, conversation, order, payment, room, streamer, viewer};
 
 use crate::model::{Asked, Model, Seen, refusal};
 use crate::offers::Offers;
@@ -25,6 +26,8 @@ pub enum Said {
     Streamer(streamer::Answer),
     /// A room.
     Room(room::Answer),
+    /// A conversation.
+    Conversation(conversation::Answer),
     /// An order.
     Order(order::Answer),
     /// A payment.
@@ -186,6 +189,7 @@ impl Oracle {
         let firsts = self.firsts(&log);
         self.check_providers(&log);
         let mut questions = self.questions_of_records(&log, &firsts);
+        questions.extend(self.questions_of_letters(&log));
         for heard in &self.heard {
             questions.extend(self.check_heard(heard, &log, &firsts));
         }
@@ -349,7 +353,7 @@ impl Oracle {
             }
             Told::Refused(Rejection::BlockedBy) => {
                 let who = match &command.body {
-                    Body::Follow { whom } => whom.clone(),
+                    Body::Follow { whom } | Body::Message { to: whom, .. } => whom.clone(),
                     _ => command.key.clone(),
                 };
                 let streams = vec![format!("viewer-{who}")];
@@ -359,6 +363,20 @@ impl Oracle {
                     ..question(heard.sent, heard.told_at, claim)
                 }]
             }
+            Told::Refused(Rejection::MessageBlocked) => {
+                let Body::Message { to, .. } = &command.body else {
+                    panic!("no message, and refused as one: {command:?}")
+                };
+                let claim = Claim::Blocks(command.actor.clone(), to.clone());
+                vec![Question {
+                    streams: vec![format!("viewer-{}", command.actor)],
+                    ..question(heard.sent, heard.told_at, claim)
+                }]
+            }
+            Told::Refused(Rejection::MessageTooFast) => {
+                self.check_too_fast(command);
+                Vec::new()
+            }
             Told::Refused(rejection) => {
                 let (from, upto) = (heard.sent, heard.told_at);
                 let mut questions = vec![question(from, upto, Claim::Refused(heard.command, *rejection))];
@@ -367,6 +385,13 @@ impl Oracle {
                     questions.push(Question {
                         streams: vec![format!("viewer-{}", command.actor)],
                         ..question(from, upto, claim)
+                    });
+                }
+                if let (Rejection::AnswerAwaited, Body::Message { to, .. }) = (rejection, &command.body) {
+                    let (one, other) = (command.actor.clone(), to.clone());
+                    questions.push(Question {
+                        streams: vec![format!("viewer-{one}"), format!("viewer-{other}")],
+                        ..question(from, upto, Claim::NotMutual(one, other))
                     });
                 }
                 if *rejection == Rejection::InDebt {

@@ -2,6 +2,7 @@
 
 use actors::Request;
 use compact_str::CompactString;
+use domain::conversation::{self, ReadMessages, SendMessage};
 use domain::event::{OrderCreated, PaymentReceived};
 use domain::room::SendChat;
 use domain::streamer::RequestWithdrawal;
@@ -112,6 +113,24 @@ pub fn room(command: &Command, follows: Option<bool>) -> room::Command {
         }),
         Body::Order { act, .. } => room::Command::Moderate { by, act: act.clone() },
         other => unreachable!("{other:?} is not for a room"),
+    }
+}
+
+/// What a conversation is asked.
+pub fn conversation(command: &Command, mutual: Option<bool>) -> conversation::Command {
+    let by = id(&command.actor);
+    match &command.body {
+        Body::Message { to, text, blocked } => conversation::Command::Send(SendMessage {
+            blocked_word: *blocked,
+            mutual,
+            ..SendMessage::new(by, id(to), text.raw.clone())
+        }),
+        Body::Read { from, upto } => conversation::Command::Read(ReadMessages {
+            reader: by,
+            from: id(from),
+            upto: *upto,
+        }),
+        other => unreachable!("{other:?} is not for a conversation"),
     }
 }
 

@@ -1,11 +1,13 @@
 //! What clients will ask, by seed: valid, refused, repeated, reused and cumulative commands, with more or less of each
 //! from seed to seed. It knows the forms of commands; it must never know what came of any.
 
-use domain::Rejection;
+use domain::ids::conversation_key;
 use domain::room::Act;
+use domain::{Rejection, UserId};
 use fastrand::Rng;
 
-use crate::{acquaintances, evenings};
+use crate::life::id;
+use crate::{acquaintances, correspondence, evenings};
 
 /// Names of people who stream; they watch and send too.
 pub const STREAMERS: [&str; 3] = ["kim", "lee", "max"];
@@ -48,6 +50,15 @@ pub enum Body {
     Block { whom: String },
     /// Block no longer.
     Unblock { whom: String },
+    /// Write to somebody.
+    Message {
+        to: String,
+        text: Text,
+        /// Whether a blocked word stands in it.
+        blocked: bool,
+    },
+    /// Somebody's messages are read, up to one.
+    Read { from: String, upto: u64 },
     /// Go live.
     StartLive { title: Text },
     /// End it.
@@ -113,6 +124,8 @@ pub enum Family {
     Streamer,
     /// A room.
     Room,
+    /// A conversation.
+    Conversation,
     /// An order of coins.
     Order,
     /// A payment.
@@ -128,6 +141,7 @@ impl Family {
             Self::Viewer => "viewer",
             Self::Streamer => "streamer",
             Self::Room => "room",
+            Self::Conversation => "conversation",
             Self::Order => "order",
             Self::Payment => "payment",
             Self::Catalogue => "catalogue",
@@ -149,6 +163,7 @@ impl Body {
             Self::PaymentTold { .. } | Self::RefundTold { .. } => Family::Payment,
             Self::List { .. } | Self::Delist { .. } => Family::Catalogue,
             Self::Chat { .. } | Self::Order { .. } => Family::Room,
+            Self::Message { .. } | Self::Read { .. } => Family::Conversation,
             _ => Family::Viewer,
         }
     }
@@ -186,7 +201,23 @@ pub struct Command {
     pub body: Body,
 }
 
+/// The key of the conversation of two people.
+pub fn conversation(one: &str, other: &str) -> String {
+    let (first, second) = if one <= other { (one, other) } else { (other, one) };
+    format!("{first}~{second}")
+}
+
 impl Command {
+    /// Whose actor decides, as the actors are found by.
+    pub fn actor_key(&self) -> UserId {
+        match &self.body {
+            Body::Message { to: other, .. } | Body::Read { from: other, .. } => {
+                conversation_key(&id(&self.actor), &id(other))
+            }
+            _ => id(&self.key),
+        }
+    }
+
     /// The text by which its stream knows it: ids are the actor's own.
     pub fn journal_id(&self) -> String {
         if self.actor == self.key {
@@ -252,7 +283,8 @@ pub fn write(seed: u64) -> Vec<Command> {
     if seed % GIFT_FLOOD_EVERY == GIFT_FLOOD_EVERY - 1 {
         author.flood_gifts();
     }
-    acquaintances::strew(seed, evenings::strew(seed, author.written))
+    let commands = acquaintances::strew(seed, evenings::strew(seed, author.written));
+    correspondence::strew(seed, commands)
 }
 
 /// One seed in so many follows more people than one may.

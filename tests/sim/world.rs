@@ -60,6 +60,8 @@ pub struct World {
     money_random: Rng,
     /// For what only relations need.
     relations_random: Rng,
+    /// For what only messages need.
+    letters_random: Rng,
     oracle: Oracle,
     tally: Tally,
     digest: blake3::Hasher,
@@ -111,6 +113,7 @@ impl World {
             oracle: Oracle::new(commands, offers),
             money_random: Rng::with_seed(seed ^ 0x7e11),
             relations_random: Rng::with_seed(seed ^ 0x4e1a),
+            letters_random: Rng::with_seed(seed ^ 0x1e77),
             tally: Tally::default(),
             digest: blake3::Hasher::new(),
             machine,
@@ -334,7 +337,11 @@ impl World {
         self.tally.add("states thrown away", life.thrown_away());
         self.tally.add("second owners met a conflict", life.conflicts());
         self.tally.add("stale owners refused", life.stale_refused());
-        let waited = life.viewers.waited + life.streamers.waited + life.rooms.waited + life.second.waited;
+        let waited = life.viewers.waited
+            + life.streamers.waited
+            + life.rooms.waited
+            + life.conversations.waited
+            + life.second.waited;
         self.tally.add("replays that waited for queued appends", waited);
     }
 }

@@ -11,6 +11,7 @@ import "./ui/stage.css";
 import "./ui/gifts.css";
 import "./ui/sheets.css";
 import "./ui/money.css";
+import "./ui/messages.css";
 
 const app = new App();
 const root = document.getElementById("app");

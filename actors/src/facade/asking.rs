@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use domain::conversation::{self, ReadMessages, SendMessage};
+use domain::ids::conversation_key;
 use domain::room::{self, Room, SendChat};
 use domain::streamer::{self, Streamer};
 use domain::viewer::{self, Viewer};
@@ -202,6 +204,127 @@ impl Inner {
             };
             asking.viewers.send(&author, Work::Command(question));
         })
+    }
+
+    /// Gives a conversation a command. A message looks up whom both of them block: whoever is not known is asked first.
+    pub(super) fn converse(
+        self: &Arc<Self>,
+        request: Request,
+        command: conversation::Command,
+        reply: Reply<conversation::Answer>,
+    ) {
+        match command {
+            conversation::Command::Read(ReadMessages {
+                ref reader, ref from, ..
+            }) => {
+                let key = conversation_key(reader, from);
+                let job = Job {
+                    request,
+                    command,
+                    reply,
+                };
+                self.conversations.send(&key, Work::Command(job));
+            }
+            conversation::Command::Send(mut send) => {
+                send.mutual = None;
+                let reply = self.counted(reply);
+                let reply = self.ask_whether_mutual(request.clone(), send.clone(), reply);
+                self.give_message(request, send, reply);
+            }
+        }
+    }
+
+    fn counted(self: &Arc<Self>, reply: Reply<conversation::Answer>) -> Reply<conversation::Answer> {
+        let inner = self.clone();
+        Reply::from(move |said: Outcome<conversation::Answer>| {
+            if said.is_ok() {
+                inner.house.stats.messages.add_one();
+            }
+            reply.send(said);
+        })
+    }
+
+    fn give_message(
+        self: &Arc<Self>,
+        request: Request,
+        send: SendMessage,
+        reply: Reply<conversation::Answer>,
+    ) {
+        let unknown = [&send.from, &send.to]
+            .into_iter()
+            .find(|user| !self.house.blocks.knows(user));
+        let Some(unknown) = unknown.cloned() else {
+            let key = conversation_key(&send.from, &send.to);
+            let job = Job {
+                request,
+                command: conversation::Command::Send(send),
+                reply,
+            };
+            return self.conversations.send(&key, Work::Command(job));
+        };
+        let inner = self.clone();
+        self.ask_blocks(&unknown, move |told| match told {
+            Ok(()) => inner.give_message(request, send, reply),
+            Err(failure) => reply.send(Err(failure)),
+        });
+    }
+
+    /// Passes on what a conversation says, unless it asks whether the two follow each other: then both are asked, and the
+    /// message goes to it once more.
+    fn ask_whether_mutual(
+        self: &Arc<Self>,
+        request: Request,
+        send: SendMessage,
+        reply: Reply<conversation::Answer>,
+    ) -> Reply<conversation::Answer> {
+        let inner = self.clone();
+        Reply::from(move |said: Outcome<conversation::Answer>| {
+            if !matches!(&said, Ok(said) if said.answer == conversation::Answer::AsksWhetherMutual) {
+                return reply.send(said);
+            }
+            let (from, to) = (send.from.clone(), send.to.clone());
+            let (asking, second, first) = (inner.clone(), to.clone(), from.clone());
+            inner.ask_follows(&from, &to, move |follows| match follows {
+                Ok(true) => {
+                    let again = asking.clone();
+                    asking.ask_follows(&second, &first, move |follows| match follows {
+                        Ok(mutual) => again.give_known(request, send, mutual, reply),
+                        Err(failure) => reply.send(Err(failure)),
+                    });
+                }
+                Ok(false) => asking.give_known(request, send, false, reply),
+                Err(failure) => reply.send(Err(failure)),
+            });
+        })
+    }
+
+    fn give_known(
+        self: &Arc<Self>,
+        request: Request,
+        send: SendMessage,
+        mutual: bool,
+        reply: Reply<conversation::Answer>,
+    ) {
+        let mutual = Some(mutual);
+        self.give_message(request, SendMessage { mutual, ..send }, reply);
+    }
+
+    /// Asks a viewer whether they follow somebody.
+    fn ask_follows(
+        &self,
+        who: &UserId,
+        whom: &UserId,
+        then: impl FnOnce(Result<bool, Failure>) + Send + 'static,
+    ) {
+        let told = move |told: Outcome<viewer::Answer>| {
+            then(told.map(|told| matches!(told.answer, viewer::Answer::Toward(toward) if toward.follows)));
+        };
+        let question = Job {
+            request: Request::of_system("door"),
+            command: viewer::Command::AskToward { user: whom.clone() },
+            reply: Reply::from(told),
+        };
+        self.viewers.send(who, Work::Command(question));
     }
 
     /// Gives what the sender gave meanwhile, up to the next gift that has to wait.

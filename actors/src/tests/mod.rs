@@ -2,6 +2,7 @@
 
 mod cashing;
 mod chatting;
+mod messaging;
 mod money;
 mod order;
 mod relations;

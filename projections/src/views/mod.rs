@@ -4,6 +4,7 @@ mod answer;
 mod blocks;
 mod board;
 mod combos;
+mod conversations;
 mod edges;
 mod feed;
 mod followers;
@@ -24,6 +25,7 @@ pub use blocks::BlocksView;
 pub(crate) use board::Kind;
 pub use board::{BoardView, Phase};
 pub use combos::RunningCombos;
+pub use conversations::{Conversation, ConversationsView, Unread};
 pub use feed::{RoomFeed, TooOld};
 pub use followers::FollowersView;
 pub use gift_stats::{GiftStats, GiftSums};
@@ -50,7 +52,7 @@ use crate::zone::Zone;
 use crate::{BadCursor, Error, Result};
 
 /// Names of all views, in the order in which they are folded.
-pub const ALL: [&str; 12] = [
+pub const ALL: [&str; 13] = [
     Ledger::NAME,
     FollowersView::NAME,
     BlocksView::NAME,
@@ -63,6 +65,7 @@ pub const ALL: [&str; 12] = [
     OrdersView::NAME,
     GiftStats::NAME,
     WithdrawalsView::NAME,
+    ConversationsView::NAME,
 ];
 
 /// Every view at one point of the journal.
@@ -80,6 +83,7 @@ pub struct Views {
     pub(crate) orders: OrdersView,
     pub(crate) gift_stats: GiftStats,
     pub(crate) withdrawals: WithdrawalsView,
+    pub(crate) conversations: ConversationsView,
     pub(crate) store: Arc<dyn ViewStore>,
     /// Where each view is kept, in the order of [`ALL`].
     pub(crate) spaces: [String; ALL.len()],
@@ -101,6 +105,7 @@ impl Views {
             orders: OrdersView::default(),
             gift_stats: GiftStats::default(),
             withdrawals: WithdrawalsView::default(),
+            conversations: ConversationsView::default(),
             store,
             spaces: Default::default(),
         }
@@ -120,6 +125,7 @@ impl Views {
             RunningCombos::NAME => self.running_combos = other.running_combos,
             OrdersView::NAME => self.orders = other.orders,
             WithdrawalsView::NAME => self.withdrawals = other.withdrawals,
+            ConversationsView::NAME => self.conversations = other.conversations,
             _ => self.gift_stats = other.gift_stats,
         }
     }
@@ -139,6 +145,7 @@ impl Views {
             &mut self.orders,
             &mut self.gift_stats,
             &mut self.withdrawals,
+            &mut self.conversations,
         ]
     }
 
@@ -156,6 +163,7 @@ impl Views {
             &self.orders,
             &self.gift_stats,
             &self.withdrawals,
+            &self.conversations,
         ]
     }
 

@@ -45,6 +45,7 @@ pub(crate) fn assert_like_the_model(journal: &MemoryJournal, views: &Views) {
         settings(&told, views, id);
         combos(&told, views, id);
         gifts(&told, views, Some(id));
+        conversations(&told, views, id);
     }
     gifts(&told, views, None);
     live(&told, views);
@@ -290,6 +291,89 @@ fn live(told: &[Told], views: &Views) {
         })
         .collect();
     assert_eq!(found, newest);
+}
+
+fn conversations(told: &[Told], views: &Views, id: &str) {
+    let mut list = Vec::new();
+    let (mut unread, mut unread_with) = (0, 0);
+    let mut heard = Vec::new();
+    for other in PEOPLE.into_iter().filter(|other| *other != id) {
+        let of_both = told.iter().filter(|t| t.stream == conversation(id, other));
+        let (mut sent, mut received, mut read, mut read_by_other) = (0, 0, 0, 0);
+        let mut messages = Vec::new();
+        for t in of_both {
+            match &t.event {
+                Event::MessageSent(e) if e.from.as_str() == id => sent = e.number,
+                Event::MessageSent(e) => received = e.number,
+                Event::MessagesRead(e) if e.reader.as_str() == id => read = e.upto,
+                Event::MessagesRead(e) => read_by_other = e.upto,
+                other => panic!("{other:?} in a conversation"),
+            }
+            if matches!(t.event, Event::MessageSent(_)) {
+                messages.push((t.sequence, t.at_ms));
+            }
+            heard.push(at(t.sequence));
+        }
+        messages.reverse();
+        for limit in [1, 3, 100] {
+            let (mut found, mut cursor) = (Vec::new(), None);
+            loop {
+                let page = views.messages(&user(id), &user(other), cursor.as_deref(), limit);
+                let page = page.unwrap().unwrap();
+                found.extend(page.entries.iter().map(|p| p.sequence));
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            let wanted = messages.iter().map(|(sequence, _)| *sequence);
+            assert!(
+                found.into_iter().eq(wanted),
+                "messages of {id} and {other} by {limit}"
+            );
+        }
+        let seen = views.conversation(&user(id), &user(other)).unwrap();
+        assert_eq!(seen.is_some(), !messages.is_empty());
+        let missing = received.saturating_sub(read);
+        (unread, unread_with) = (unread + missing, unread_with + u64::from(missing > 0));
+        if let Some((last, at_ms)) = messages.first() {
+            list.push((*last, other, *at_ms, [sent, received, read, read_by_other]));
+        }
+    }
+    list.sort_unstable_by(|a, b| b.cmp(a));
+    for limit in [1, 2, 100] {
+        let (mut found, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = views
+                .conversations(&user(id), cursor.as_deref(), limit)
+                .unwrap()
+                .unwrap();
+            found.extend(page.entries);
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let found = found.iter().map(|c| {
+            let numbers = [c.sent, c.received, c.read, c.read_by_other];
+            (c.last.sequence, c.with.as_str(), c.last_at_ms, numbers)
+        });
+        assert!(found.eq(list.iter().copied()), "conversations of {id} by {limit}");
+    }
+    let found = views.unread(&user(id)).unwrap();
+    assert_eq!(
+        (found.messages, found.conversations),
+        (unread, unread_with),
+        "unread of {id}"
+    );
+    heard.sort_unstable();
+    assert_eq!(
+        views.told_after(&user(id), at(0), usize::MAX).unwrap(),
+        heard,
+        "what {id} is told"
+    );
+    let later: Vec<_> = heard.iter().copied().filter(|p| p.sequence > 9).take(2).collect();
+    assert_eq!(views.told_after(&user(id), at(9), 2).unwrap(), later);
 }
 
 fn recent_chats(told: &[Told], views: &Views, id: &str) {

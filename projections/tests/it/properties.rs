@@ -26,7 +26,7 @@ enum Step {
 
 fn happens() -> impl Strategy<Value = Step> {
     let who = 0..PEOPLE.len();
-    (who.clone(), who, 0u8..23, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
+    (who.clone(), who, 0u8..27, 0u64..50, 1u32..3).prop_map(|(a, b, kind, n, session)| {
         let (a, b) = (PEOPLE[a], PEOPLE[b]);
         let (stream, event): (_, Event) = match kind {
             0 => (viewer(a), grant(n as i64 + 1, n).into()),
@@ -42,6 +42,9 @@ fn happens() -> impl Strategy<Value = Step> {
             12..15 => (viewer(a), combo_gift(b, session).into()),
             15 | 16 => (viewer(a), blocked(b).into()),
             17 => (viewer(a), unblocked(b).into()),
+            // Nobody writes to themselves: the last of them has somebody before.
+            18..21 if a != b => (conversation(a, b), message(a, b, n + 1).into()),
+            21 if a != b => (conversation(a, b), messages_read(a, b, n + 1).into()),
             _ => (viewer(a), gift(b, session, n, n / 2, n * 3).into()),
         };
         Step::Happens(stream, event)

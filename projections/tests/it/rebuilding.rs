@@ -117,6 +117,7 @@ fn every_view_that_is_spoiled_is_rebuilt_when_it_is_opened() {
         crate::orders::payment(&journal, "1", crate::orders::received("1", "nowhere"));
         append(&journal, streamer("bob"), crate::withdrawals::requested("w1"));
         append(&journal, viewer("bob"), blocked("eve"));
+        append(&journal, conversation("ann", "bob"), message("ann", "bob", 1));
         drop(folded(journal.clone(), &store));
         assert!(spoil(&*store, view, |_, value| Some(value[..value.len() - 1].to_vec())) > 0);
         let runner = folded(journal.clone(), &store);

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::event::{
     Banned, Blocked, ChatSent, CoinsAdjusted, ComboEnded, ComboStep, Followed, FollowersOnlySet, GiftSent,
-    LikesCounted, LiveStarted, LiveStopped, ModeratorAdded, ModeratorRemoved, Muted, NoticePosted, Pinned,
-    Role, SlowModeSet, TicketsCredited, Unblocked, Unfollowed, Unpinned,
+    LikesCounted, LiveStarted, LiveStopped, MessageSent, MessagesRead, ModeratorAdded, ModeratorRemoved,
+    Muted, NoticePosted, Pinned, Role, SlowModeSet, TicketsCredited, Unblocked, Unfollowed, Unpinned,
 };
 use domain::{Event, RoomId, SessionNumber, StreamId, StreamKind, UserId};
 use journal::memory::MemoryJournal;
@@ -189,6 +189,28 @@ pub(crate) fn unblocked(whom: &str) -> Unblocked {
     Unblocked {
         user: user(whom),
         change: 2,
+    }
+}
+
+pub(crate) fn conversation(one: &str, other: &str) -> StreamId {
+    let key = domain::ids::conversation_key(&user(one), &user(other));
+    StreamId::new(StreamKind::Conversation, key.as_str())
+}
+
+pub(crate) fn message(from: &str, to: &str, number: u64) -> MessageSent {
+    MessageSent {
+        from: user(from),
+        to: user(to),
+        number,
+        text: "psst".into(),
+    }
+}
+
+pub(crate) fn messages_read(reader: &str, from: &str, upto: u64) -> MessagesRead {
+    MessagesRead {
+        reader: user(reader),
+        from: user(from),
+        upto,
     }
 }
 

@@ -190,6 +190,37 @@ for (const [name, format] of Object.entries(formats)) {
       guest.leave();
     });
 
+    test('a_message_reaches_both_waits_for_an_answer_and_is_read', async () => {
+      const lee = await Client.connect(server, format, as('lee'));
+      const mia = await Client.connect(server, format, as('mia'));
+      const write = (client, to, text) => client.command('message.send', { to, text });
+      const sent = await write(lee, mia.user, 'hello 👋');
+      assert.equal(sent.number, 1);
+      for (const client of [lee, mia]) {
+        const told = await client.own.find((p) => p.type === 'message', 'the message');
+        assert.deepEqual(
+          [told.position, told.offset, told.from, told.to, told.number, told.text],
+          [sent.position, sent.position, lee.user, mia.user, 1, 'hello 👋'],
+        );
+      }
+      await write(lee, mia.user, 'are you there?');
+      await write(lee, mia.user, 'well then');
+      await refused(write(lee, mia.user, 'once more'), 471);
+      await refused(write(lee, lee.user, 'to myself'), 470);
+      const read = await mia.command('message.read', { with: lee.user, upto: 2 });
+      const mark = await lee.own.find((p) => p.type === 'message_read', 'the mark');
+      assert.deepEqual([mark.position, mark.reader, mark.from, mark.upto], [read.position, mia.user, lee.user, 2]);
+      const list = await mia.rpc('conversation.list', { min_position: read.position });
+      const [line] = list.conversations;
+      assert.deepEqual([line.with, line.unread, line.last.text, list.unread], [lee.user, 1, 'well then', 1]);
+      const answered = await write(mia, lee.user, 'here I am');
+      const thread = await lee.rpc('message.list', { with: mia.user, min_position: answered.position });
+      assert.deepEqual(thread.messages.map((m) => m.text), ['here I am', 'well then', 'are you there?', 'hello 👋']);
+      assert.deepEqual([thread.unread, thread.read_by], [1, 2]);
+      lee.leave();
+      mia.leave();
+    });
+
     test('chat_is_seen_at_the_position_that_its_sender_was_told', async (t) => {
       const room = await inside(t, bob, ROOM);
       const said = await ann.command('chat.send', { room: STAR, text: 'good evening 🎤' });

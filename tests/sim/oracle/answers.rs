@@ -1,7 +1,7 @@
 //! The answers that records stand for.
 
 use domain::streamer::WithdrawalState;
-use domain::{Event, catalogue, order, room, streamer, viewer};
+use domain::{Event, catalogue, conversation, order, room, streamer, viewer};
 
 use super::Said;
 use crate::model::refusal;
@@ -41,6 +41,8 @@ pub(super) fn answer(event: &Event) -> Option<Said> {
         Event::LiveStarted(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::LiveStopped(e) => Said::Streamer(streamer::Answer::Live { session: e.session }),
         Event::ChatSent(_) => Said::Room(room::Answer::Said),
+        Event::MessageSent(e) => Said::Conversation(conversation::Answer::Sent { number: e.number }),
+        Event::MessagesRead(e) => Said::Conversation(conversation::Answer::Read { upto: e.upto }),
         Event::LikesCounted(e) => Said::Room(room::Answer::Liked { total: e.total }),
         Event::DebtForgiven(e) => Said::Viewer(viewer::Answer::Purse {
             coins: None,

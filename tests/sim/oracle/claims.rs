@@ -2,7 +2,7 @@
 
 use domain::event::Role;
 use domain::streamer::WithdrawalState;
-use domain::{Event, Rejection, catalogue, order, payment, room, streamer, viewer};
+use domain::{Event, Rejection, catalogue, conversation, order, payment, room, streamer, viewer};
 
 use super::{Oracle, Said};
 use crate::model::{Elsewhere, Model, refusal};
@@ -30,6 +30,12 @@ pub(super) enum Claim {
     Live(String),
     /// User, streamer: the one does not follow the other.
     Stranger(String, String),
+    /// User, user: the one follows the other.
+    Follows(String, String),
+    /// User, user: at least one of them does not follow the other.
+    NotMutual(String, String),
+    /// User, user: neither blocks the other.
+    NoBlocks(String, String),
     /// User, user: the one blocks the other.
     Blocks(String, String),
     /// User: their blocks have seen so many changes.
@@ -53,6 +59,9 @@ impl Oracle {
             Claim::Blocks(who, whom) => model.blocks(who, whom),
             Claim::BlockChanges(who, changes) => model.block_changes(who) == *changes,
             Claim::Stranger(user, streamer) => !model.follows(user, streamer),
+            Claim::Follows(user, other) => model.follows(user, other),
+            Claim::NotMutual(one, other) => !model.follows(one, other) || !model.follows(other, one),
+            Claim::NoBlocks(one, other) => !model.blocks(one, other) && !model.blocks(other, one),
             Claim::MayWrite(user, room) => {
                 let role = model.room(room).role(room, user);
                 !model.room(room).followers_only || role != Role::Viewer || model.follows(user, room)
@@ -82,6 +91,10 @@ impl Oracle {
                         && *said == Said::Room(room::Answer::Ordered);
                 }
                 let wanted = match &command.body {
+                    Body::Read { .. } => {
+                        let upto = model.letters(&command.key).mark(&command.actor);
+                        Some(Said::Conversation(conversation::Answer::Read { upto }))
+                    }
                     Body::EndCombo { combo } => {
                         let viewer = model.viewers.get(&command.key);
                         let known = viewer.and_then(|v| v.combos.iter().find(|c| c.id == *combo));

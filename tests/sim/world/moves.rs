@@ -7,7 +7,7 @@ use domain::{Rejection, UserId};
 
 use crate::cashier::Till;
 use crate::hall::Seats;
-use crate::life::{Life, id};
+use crate::life::Life;
 use crate::oracle::Told;
 use crate::script::Family;
 
@@ -29,6 +29,9 @@ impl World {
             4 => life.relations.retry(),
             5 => life.relations.advance(),
             _ => {}
+        }
+        if self.letters_random.u8(0..3) == 0 {
+            self.tick_letters(life);
         }
         match self.random.u8(0..100) {
             0..22 => self.send_next(life),
@@ -81,6 +84,27 @@ impl World {
         }
     }
 
+    /// Anything that may happen next between two who write to each other.
+    fn tick_letters(&mut self, life: &mut Life) {
+        let hall = &mut life.conversations;
+        let which = self.letters_random.u8(0..20);
+        let keys = if which < 16 { hall.busy() } else { hall.keys() };
+        let Some(key) = keys.get(self.letters_random.usize(0..keys.len().max(1))) else {
+            return;
+        };
+        match which {
+            0..16 => _ = hall.turn(key),
+            16..19 => {
+                let stopped = hall.stop(key);
+                self.tally.add("idle actors stopped", stopped.into());
+            }
+            _ => {
+                let fell = hall.panic(key);
+                self.tally.add("panics of actors", fell.into());
+            }
+        }
+    }
+
     pub(super) fn send_next(&mut self, life: &mut Life) {
         // Some overtake others.
         let window = if self.chance(5) { 4 } else { 1 };
@@ -94,7 +118,7 @@ impl World {
         self.tally.commands += 1;
         // Beside a second owner the first one decides on what it knew before: nothing of money, which is appended and
         // then refused as a conflict, but it may tell what is no longer so.
-        let key = id::<UserId>(&self.oracle.commands()[number].key);
+        let key = self.oracle.commands()[number].actor_key();
         let since = if life.second.is_here(&key) { 0 } else { life.head() };
         let delivery = self.oracle.send(number, since);
         let command = &self.oracle.commands()[number];
@@ -228,6 +252,9 @@ impl World {
         for key in life.rooms.keys() {
             life.rooms.stop(&key);
         }
+        for key in life.conversations.keys() {
+            life.conversations.stop(&key);
+        }
         for hall in life.tills() {
             for key in hall.keys() {
                 hall.stop(&key);
@@ -265,6 +292,7 @@ impl World {
         let back = life.viewers.redeliver()
             + life.streamers.redeliver()
             + life.rooms.redeliver()
+            + life.conversations.redeliver()
             + life.second.redeliver()
             + life.tills().into_iter().map(Seats::redeliver).sum::<usize>();
         self.tally.add(
@@ -274,6 +302,7 @@ impl World {
         back + life.take_asked_rooms()
             + life.take_asked_debts()
             + life.take_asked_follows(&mut self.tally)
+            + life.take_asked_mutuals(&mut self.tally)
             + life.take_asked_blocks(&mut self.tally)
             > 0
     }
@@ -318,6 +347,9 @@ impl World {
         }
         for key in life.rooms.busy() {
             moved |= life.rooms.turn(&key);
+        }
+        for key in life.conversations.busy() {
+            moved |= life.conversations.turn(&key);
         }
         for key in life.second.busy() {
             moved |= life.second.turn(&key);

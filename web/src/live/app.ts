@@ -18,8 +18,8 @@ export type Place =
   | { at: "lobby"; session: Session; lobby: Lobby }
   | { at: "room"; session: Session; room: Room };
 
-/** What lies over the place: the user's money. */
-export type MoneySheet = "wallet" | "recharge" | "withdraw";
+/** What lies over the place: the user's money, or their messages. */
+export type UserSheet = "wallet" | "recharge" | "withdraw" | "messages";
 
 const NAME_KEY = "livehouse.name";
 
@@ -27,7 +27,7 @@ export class App {
   readonly notices = new Notices();
   readonly #place: Signal<Place> = signal({ at: "starting" });
   readonly #demo: Signal<Demo | undefined> = signal(undefined);
-  readonly #sheet: Signal<MoneySheet | undefined> = signal(undefined);
+  readonly #sheet: Signal<UserSheet | undefined> = signal(undefined);
   readonly #trips = new Trips(sessionStorage);
   /** The order that the user comes back from the pay page with. */
   #returning: Bill | undefined;
@@ -37,7 +37,7 @@ export class App {
   get place(): ReadonlySignal<Place> { return this.#place; }
   /** The demo's helpers; none on a real platform, where the page needs a token. */
   get demo(): ReadonlySignal<Demo | undefined> { return this.#demo; }
-  get sheet(): ReadonlySignal<MoneySheet | undefined> { return this.#sheet; }
+  get sheet(): ReadonlySignal<UserSheet | undefined> { return this.#sheet; }
   /** The name used last on this device. */
   get rememberedName(): string { return localStorage.getItem(NAME_KEY) ?? ""; }
 
@@ -79,8 +79,14 @@ export class App {
     this.#open(session, null);
   }
 
-  openSheet(sheet: MoneySheet): void {
+  openSheet(sheet: UserSheet): void {
     if (this.#session) this.#sheet.value = sheet;
+  }
+
+  /** Opens the messages, with somebody if one is named. */
+  openMessages(other?: string): void {
+    if (other) this.#session?.messages.open(other);
+    this.openSheet("messages");
   }
 
   closeSheet(): void {

@@ -81,6 +81,10 @@ export const DEMO_GRANT_COINS = 1_000;
 export const PAGE_ENTRIES = 30;
 /** Entries that a list keeps; older ones are no longer offered, and the list says so. */
 export const LIST_ENTRIES_MAX = 2_000;
+/** Longest private message in characters, as the server has it. */
+export const MESSAGE_TEXT_CHARS_MAX = 500;
+/** Messages of an open conversation that are kept; the oldest go first, and are not offered again. */
+export const THREAD_MESSAGES_MAX = 1_000;
 /** Shortest pause between two looks at the history of an open wallet. */
 export const HISTORY_PAUSE_MS = 700;
 /** While a payment is awaited, its order is asked for this often. */

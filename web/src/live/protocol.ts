@@ -51,6 +51,14 @@ export interface BalancePublication {
 export interface WithdrawalPublication extends Partial<Omit<Withdrawal, "withdrawal" | "state" | "tickets">> {
   type: "withdrawal"; position?: Position; time?: number; withdrawal: string; state: WithdrawalState; tickets: number;
 }
+/** A private message, to both of the two. `number`: the how-manieth of `from` to `to`. */
+export interface MessagePublication {
+  type: "message"; position: Position; time: number; from: string; to: string; number: number; text: string;
+}
+/** How far one of the two has read the messages of the other (`from`). */
+export interface MessageReadPublication {
+  type: "message_read"; position: Position; time: number; reader: string; from: string; upto: number;
+}
 /** A gift so large that every live room hears of it. Ephemeral. */
 export interface BigGiftPublication {
   type: "big_gift"; user: string; room: string; gift: string; count: number; coins: number; position: Position;
@@ -69,7 +77,7 @@ export type RoomEvent =
 /** Everything that may arrive. Fields and types are added over time: unknown types are passed over. */
 export type Publication =
   | RoomEvent | CountersPublication | EnteredPublication | HeartsPublication | BigGiftPublication | BoardPublication
-  | BalancePublication | WithdrawalPublication;
+  | BalancePublication | WithdrawalPublication | MessagePublication | MessageReadPublication;
 
 export interface LiveInfo { session: number; title: string; since: number }
 /** A combo that runs while somebody comes in. */
@@ -125,6 +133,13 @@ export interface WithdrawAnswer {
   position: Position; withdrawal: string; tickets: number; fee: number; pays: number; currency: string;
   tickets_left: number; held: number;
 }
+
+export interface Message { position: Position; time: number; from: string; number: number; text: string }
+/** `read`: how many of theirs the user has read; `read_by`: how many of the user's they have. */
+export interface Marks { unread: number; read: number; read_by: number }
+export interface MessageListAnswer extends Marks { messages: Message[]; cursor?: string }
+export interface ConversationLine extends Marks { with: string; last: Message }
+export interface ConversationListAnswer { conversations: ConversationLine[]; unread: number; cursor?: string }
 
 /** What one gift has brought in a room. */
 export interface GiftStat { gift: string; count: number; coins: number; tickets: number }

@@ -7,6 +7,7 @@ import { Centrifuge, type Subscription } from "centrifuge";
 import { realClock, type Clock } from "./clock";
 import { Combos, type ComboView } from "./combo";
 import { FOLLOW_PAGES_MAX } from "./limits";
+import { Messages } from "./messages";
 import { Money, type Away } from "./money/money";
 import type { Notices } from "./notices";
 import { Outbox, Refusal } from "./outbox";
@@ -48,6 +49,8 @@ export class Session {
   readonly outbox: Outbox;
   /** Recharge, wallet, withdrawals. */
   readonly money: Money;
+  /** Private messages. */
+  readonly messages: Messages;
   readonly #connection: Signal<Connection> = signal({ state: "connecting" });
   readonly #purse: Signal<Purse | undefined> = signal(undefined);
   readonly #gifts: Signal<readonly Gift[]> = signal([]);
@@ -84,6 +87,7 @@ export class Session {
       },
     );
     this.money = new Money(this, options.away);
+    this.messages = new Messages(this);
     this.#listen();
   }
 
@@ -180,6 +184,7 @@ export class Session {
       this.#connection.value = { state: "online" };
       this.outbox.online();
       this.money.online();
+      this.messages.online();
       void this.#catchUp();
     });
     this.#sdk.on("connecting", () => {
@@ -197,6 +202,7 @@ export class Session {
       const publication = data as Publication;
       if (publication.type === "balance") this.#balance(publication);
       this.money.take(publication);
+      this.messages.take(publication);
     });
     this.#sdk.on("subscribed", ({ wasRecovering, recovered }) => {
       // The balances in between are lost, but only the newest counts, and `#catchUp` asks for it.

@@ -1,13 +1,15 @@
-// Which part of one's money lies over the room.
+// What of one's own lies over the place: a part of one's money, or one's messages.
 
 import type { App } from "../live/app";
 import type { Session } from "../live/session";
+import { MessagesSheet } from "./MessagesSheet";
 import { RechargeSheet } from "./RechargeSheet";
 import { WalletSheet } from "./WalletSheet";
 import { WithdrawSheet } from "./WithdrawSheet";
 
 export function MoneySheets({ app, session }: { app: App; session: Session }) {
   switch (app.sheet.value) {
+    case "messages": return <MessagesSheet app={app} session={session} />;
     case "wallet": return <WalletSheet app={app} session={session} />;
     case "recharge": return <RechargeSheet app={app} session={session} />;
     case "withdraw": return <WithdrawSheet app={app} session={session} />;

@@ -1,4 +1,4 @@
-// What one can do about one person: block them; and for those in charge, mute, send out, ban, and make them a moderator.
+// What one can do about one person: write to them, block them; and for those in charge, mute, send out, ban, and make them a moderator.
 
 import { useEffect, useState } from "preact/hooks";
 import type { Room } from "../live/room";
@@ -11,7 +11,9 @@ import { Sheet } from "./Sheet";
 const MUTES: readonly (readonly [seconds: number, words: string])[] = [[60, "1 minute"], [600, "10 minutes"], [3_600, "1 hour"]];
 const ROLES = { streamer: "On stage", moderator: "Moderator" } as const;
 
-export function PersonSheet({ room, session, user, close }: { room: Room; session: Session; user: string; close: () => void }) {
+export function PersonSheet({ room, session, user, close, write }: {
+  room: Room; session: Session; user: string; close: () => void; write: () => void;
+}) {
   const role = roleOf(room.house.rules.value, room.id, user);
   return (
     <Sheet title={`About ${user}`} close={close} kind="person-sheet" head={(
@@ -21,6 +23,7 @@ export function PersonSheet({ room, session, user, close }: { room: Room; sessio
     )}>
       {room.house.mayModerate(user) && <Moderation room={room} user={user} close={close} />}
       <ul class="actions">
+        <li><button type="button" onClick={write}>Write a message<small>Only {user} and you read it</small></button></li>
         <li><BlockButton session={session} user={user} close={close} /></li>
       </ul>
     </Sheet>

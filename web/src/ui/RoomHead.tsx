@@ -5,7 +5,7 @@ import type { Room } from "../live/room";
 import type { Session } from "../live/session";
 import { Avatar } from "./Avatar";
 import { compact, exact } from "./format";
-import { BackSign, CrownSign, EyeSign, HeartSign, RulesSign, TicketSign } from "./icons";
+import { BackSign, CrownSign, EyeSign, HeartSign, MessageSign, RulesSign, TicketSign } from "./icons";
 
 export function RoomHead({ app, session, room, openBoards, openRules }: {
   app: App; session: Session; room: Room; openBoards: () => void; openRules: () => void;
@@ -24,6 +24,10 @@ export function RoomHead({ app, session, room, openBoards, openRules }: {
         {!room.isOwn && (
           <button class="follow" type="button" aria-pressed={following} data-testid="follow"
             onClick={() => void session.follow(room.id, !following)}>{following ? "Following" : "Follow"}</button>
+        )}
+        {!room.isOwn && (
+          <button class="icon-button write-button" type="button" aria-label={`Write to ${room.id}`} title={`Write to ${room.id}`}
+            onClick={() => app.openMessages(room.id)}><MessageSign /></button>
         )}
         {room.isOwn && live && (
           <button class="follow" type="button" aria-pressed="true" onClick={() => void room.stopLive()}>End show</button>

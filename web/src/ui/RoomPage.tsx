@@ -43,7 +43,9 @@ export function RoomPage({ app, session, room }: { app: App; session: Session; r
       </aside>
       {over?.sheet === "boards" && <Sheet title="Boards" close={close} kind="boards-sheet"><Boards room={room} session={session} /></Sheet>}
       {over?.sheet === "rules" && <RulesSheet room={room} close={close} />}
-      {over?.sheet === "person" && <PersonSheet room={room} session={session} user={over.user} close={close} />}
+      {over?.sheet === "person" && (
+        <PersonSheet room={room} session={session} user={over.user} close={close} write={() => { close(); app.openMessages(over.user); }} />
+      )}
     </div>
   );
 }

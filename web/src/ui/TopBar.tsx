@@ -3,7 +3,7 @@
 import type { App } from "../live/app";
 import type { Connection, Session } from "../live/session";
 import { compact, exact } from "./format";
-import { CoinSign, Mark, PlusSign } from "./icons";
+import { CoinSign, Mark, MessageSign, PlusSign } from "./icons";
 import { Avatar } from "./Avatar";
 
 export function TopBar({ app, session }: { app: App; session: Session }) {
@@ -15,12 +15,24 @@ export function TopBar({ app, session }: { app: App; session: Session }) {
       </a>
       <ConnectionState session={session} />
       <div class="top-bar-end">
+        <MessagesButton app={app} session={session} />
         <Purse app={app} session={session} />
         <button class="who" type="button" title="Leave and enter as somebody else" onClick={() => app.leave()}>
           <Avatar user={session.user} /><span class="who-name">{session.user}</span>
         </button>
       </div>
     </header>
+  );
+}
+
+/** Opens the messages, and says how many are unread. */
+function MessagesButton({ app, session }: { app: App; session: Session }) {
+  const unread = session.messages.unread.value;
+  return (
+    <button class="messages-button" type="button" onClick={() => app.openMessages()} title="Messages" data-testid="messages-button" data-unread={unread}
+      aria-label={unread > 0 ? `Messages, ${exact(unread)} unread` : "Messages"}>
+      <MessageSign />{unread > 0 && <span class="badge" aria-hidden="true">{unread > 99 ? "99+" : unread}</span>}
+    </button>
   );
 }
 

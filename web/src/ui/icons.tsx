@@ -86,6 +86,7 @@ export const EyeSign = () => (
 );
 export const BackSign = () => <Sign><path d="M12 4.5 6.5 10l5.5 5.5" /></Sign>;
 export const SendSign = () => <Sign><path d="M3.5 10h12M11 5l5 5-5 5" /></Sign>;
+export const MessageSign = () => <Sign><path d="M3 5.500h14v9H8.500L5 17.500v-3H3v-9Z" /></Sign>;
 export const CrownSign = () => <Sign><path d="m3 7 3.5 3L10 4.5 13.5 10 17 7l-1.5 8h-11L3 7Z" /></Sign>;
 export const CloseSign = () => <Sign><path d="m5.5 5.5 9 9m0-9-9 9" /></Sign>;
 

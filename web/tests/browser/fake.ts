@@ -37,6 +37,7 @@ export class FakeRoom {
     this.answers.set("gift.catalog", () => ({ gifts: GIFTS }));
     this.answers.set("wallet.get", () => ({ coins: 12_480, tickets: 0, held: 0, debt: 0, position: 1 }));
     this.answers.set("follow.list", () => ({ users: [] }));
+    this.answers.set("conversation.list", () => ({ conversations: [], unread: 0 }));
     this.answers.set("relation.get", () => ({ relations: [{ blocked: false }] }));
     this.answers.set("board.get", ({ board }) => ({ board, period: "2026-11-21", position: 1, entries: [] }));
   }
@@ -71,7 +72,7 @@ export class FakeRoom {
   }
 
   /** Tells the user something on their own channel. */
-  tell(publication: { type: "balance" | "withdrawal" } & Record<string, unknown>): void {
+  tell(publication: { type: "balance" | "withdrawal" | "message" | "message_read" } & Record<string, unknown>): void {
     const data = { position: ++this.#position, time: Date.now(), ...publication };
     this.#push(`user:${this.#user}`, { pub: { data, offset: this.#position } });
   }
