@@ -138,7 +138,8 @@ type Timed = (u64, Instant);
 
 /// What waits to be credited, and how long that took others.
 struct Lag {
-    waiting: Mutex<VecDeque<Timed>>,
+    /// What is durable and not seen credited yet, and up to where all was seen credited.
+    waiting: Mutex<(VecDeque<Timed>, u64)>,
     us: Mutex<Histogram<u64>>,
 }
 
@@ -154,14 +155,21 @@ impl Default for Lag {
 impl Lag {
     fn durable(&self, sequence: u64) {
         let mut waiting = self.waiting.lock().expect("no panic under the lock");
-        waiting.push_back((sequence, Instant::now()));
+        if sequence > waiting.1 {
+            waiting.0.push_back((sequence, Instant::now()));
+        } else {
+            // Its credit was seen before its own reply came.
+            let mut us = self.us.lock().expect("no panic under the lock");
+            us.saturating_record(1);
+        }
     }
 
     fn credited(&self, upto: u64) {
         let mut waiting = self.waiting.lock().expect("no panic under the lock");
         let mut us = self.us.lock().expect("no panic under the lock");
+        waiting.1 = upto;
         // Replies come in the order of the journal.
-        while let Some((_, since)) = waiting.pop_front_if(|(sequence, _)| *sequence <= upto) {
+        while let Some((_, since)) = waiting.0.pop_front_if(|(sequence, _)| *sequence <= upto) {
             us.saturating_record(u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX));
         }
     }
@@ -408,7 +416,7 @@ fn watch(reader: &Arc<EmbeddedReader>, evening: &Evening) {
 fn lag(whose: &str, lag: &Lag, ms_max: f64) {
     let us = lag.us.lock().expect("no panic under the lock");
     assert!(
-        lag.waiting.lock().expect("no panic under the lock").is_empty(),
+        lag.waiting.lock().expect("no panic under the lock").0.is_empty(),
         "not all was credited"
     );
     let ms = |q| us.value_at_quantile(q) as f64 / 1e3;
