@@ -181,6 +181,7 @@ struct Evening {
     star: Lag,
     small: Lag,
     accepted: AtomicU64,
+    small_accepted: AtomicU64,
     failed: AtomicU64,
     over: AtomicBool,
     settled: AtomicBool,
@@ -344,6 +345,11 @@ fn give_small(actors: &Actors, evening: &Arc<Evening>) {
         let due = began + SMALL_EVERY * sent;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
+    // What is still on its way when the house closes is credited at the next start only.
+    let answered = || evening.small_accepted.load(Ordering::Acquire) + evening.failed.load(Ordering::Relaxed);
+    while answered() < u64::from(sent) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Sends a gift. `timed` says whether it is the star's, if its settlement is timed; the star's are counted by `generator`.
@@ -360,7 +366,10 @@ fn send(
     let reply = move |outcome: Outcome<viewer::Answer>| {
         match (&outcome, timed) {
             (Ok(accepted), Some(true)) => evening.star.durable(accepted.position.sequence),
-            (Ok(accepted), Some(false)) => evening.small.durable(accepted.position.sequence),
+            (Ok(accepted), Some(false)) => {
+                evening.small.durable(accepted.position.sequence);
+                evening.small_accepted.fetch_add(1, Ordering::Release);
+            }
             (Ok(_), None) => {}
             (Err(_), _) => _ = evening.failed.fetch_add(1, Ordering::Relaxed),
         }

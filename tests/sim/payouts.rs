@@ -1,7 +1,7 @@
 //! The payout worker's core, driven by hand: what its task does in the server, over a bank that often does not answer, and
 //! that contradicts itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actors::{Failure, Job, Outcome, Reply, Request, Work};
@@ -59,6 +59,8 @@ pub struct Payouts {
     core: Core,
     /// What the bank said first, in this life; none once it turned out that an earlier life had heard something else.
     heard: BTreeMap<WithdrawalId, Option<Heard>>,
+    /// Of which the journal said that they had failed, before this life asked anybody.
+    failed_before: BTreeSet<WithdrawalId>,
     /// How often somebody must have noticed that the bank contradicts itself, by a rule of its own.
     contradictions: u64,
     /// Where the journal ended when this life began: what failed up to there is looked back at.
@@ -83,6 +85,7 @@ impl Payouts {
         Self {
             core: Core::new(PATIENCE_MS),
             heard: BTreeMap::new(),
+            failed_before: BTreeSet::new(),
             contradictions: 0,
             begun_at: reader.head().get(0),
             reader,
@@ -193,10 +196,12 @@ impl Payouts {
         }
     }
 
-    /// An end that the streamer does not take: an earlier life had noted another one, and this one has not read of it yet.
+    /// An end that the streamer does not take: an earlier life had noted another one, and this one has not read of it yet. A
+    /// submission of what had failed before is not taken either, and says nothing about the bank.
     fn hear_refusal(&mut self, input: &Input) {
         if let Input::Noted { id, noted } = input
             && *noted == Noted::Refused(Rejection::WithdrawalClosed)
+            && !self.failed_before.contains(id)
             && let Some(heard) = self.heard.get_mut(id)
         {
             *heard = None;
@@ -227,6 +232,7 @@ impl Payouts {
             {
                 let (id, reason) = (e.withdrawal.clone(), e.reason.clone());
                 self.heard.insert(id.clone(), Some(Heard::Refused));
+                self.failed_before.insert(id.clone());
                 let effects = self.core.input(Input::Failed { id, reason }, self.now_ms);
                 assert!(effects.is_empty(), "it is asked for later: {effects:?}");
             }
