@@ -117,7 +117,7 @@ pub(crate) const STEPS: &[Step] = &[
         15,
     )
     .quick(),
-    rust("test", "cargo test --workspace --locked --no-fail-fast", 20)
+    rust("test", "cargo test --workspace --locked --no-fail-fast", 25)
         .env(BRIEFLY)
         .quick(),
     rust("doc", "cargo doc --workspace --no-deps --locked", 10).env(DENY_WARNINGS),
@@ -160,7 +160,7 @@ pub(crate) const STEPS: &[Step] = &[
         .after(&["build", "page-build"])
         .tool(Tool::Chromium),
     alone("sim", "cargo test --locked --test sim -- --nocapture", 15)
-        .env(&[("SIM_SEEDS", "10000")])
+        .env(&[("SIM_SEEDS", "5000")])
         .after(&["build"]),
     alone("crash", "cargo test --locked --test crash -- --nocapture", 5)
         .env(&[("CRASH_KILLS", "20")])
