@@ -32,7 +32,7 @@ pub const SPARE_BUFFERS_MAX: usize = 4;
 pub const STREAM_HEADS_MAX: usize = 400_000;
 /// Size of a segment after which the next one is begun, in bytes. A start checks every byte of the last segment and makes
 /// its index, so this bounds how long a start takes.
-pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
+pub const SEGMENT_BYTES_DEFAULT: u64 = 96 << 20;
 /// Largest size of a segment that may be asked for, in bytes: places in a segment are kept in 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = 2 << 30;
 /// Smallest size of a segment that may be asked for, in bytes.
