@@ -66,6 +66,16 @@ const FIGURES: &[Figure] = &[
         "rebuild of all views from 10 M events",
         ">= 1,000,000 events/s",
     ),
+    figure(
+        "relations",
+        "follow commands, in process, durable replies",
+        ">= 50,000/s, beside PostgreSQL",
+    ),
+    figure(
+        "relations",
+        "memory of a streamer's set of 10 M followers",
+        "<= 4 bytes each, beside Redis",
+    ),
     figure("rooms", "idle connection of a user in a room", "<= 10 KB"),
     figure(
         "rooms",
@@ -137,7 +147,7 @@ pub(crate) fn run(places: &Places, args: &[String]) -> Result<ExitCode, Failure>
     for bench in benches {
         println!("\n== {bench}");
         let peer = match bench {
-            "boards" => Some(Tool::Redis),
+            "boards" | "relations" => Some(Tool::Redis),
             "fanout" => Some(Tool::Nchan),
             _ => None,
         };
