@@ -1,29 +1,19 @@
 //! The cashier's core with its cursor, driven by hand: what its task does in the server.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actors::cashier::{Core, Effect, Errand, Input, Told};
-use actors::{Failure, House, Job, Kind, Outcome, Post, Reply, Request, Shell, Suspended, Work};
+use actors::{Failure, House, Job, Kind, Outcome, Reply, Request, Work};
 use domain::order::{self, Order};
 use domain::payment::{self, Payment};
 use domain::process::{Command, Process};
 use domain::viewer::{self, Viewer};
 use domain::{UserId, ids};
 use futures_util::FutureExt;
-use journal::{Checkpoint, Position, Reader, Tail};
+use journal::{Reader, Tail};
 
+use crate::cursor::{self, Beginning, Cursor, Inbox, SHARD};
 use crate::hall::Hall;
-
-const SHARD: u16 = 0;
-
-struct Nobody;
-
-impl Post<Process> for Nobody {
-    fn post(&self, _: &UserId, _: Work<Process>) {}
-}
-
-type Slot<T> = Arc<Mutex<Option<Result<T, Failure>>>>;
-type Inputs = Arc<Mutex<Vec<Input>>>;
 
 /// The halls that the cashier talks to.
 pub struct Counterparts<'a> {
@@ -38,42 +28,19 @@ pub struct Counterparts<'a> {
 /// The cashier of the one shard.
 pub struct Till {
     reader: Arc<dyn Reader>,
-    cursor: Shell<Process>,
-    waiting: Option<Suspended<Process>>,
-    begun: Slot<u64>,
-    advanced: Slot<()>,
-    advancing: Option<u64>,
-    asked: bool,
+    cursor: Cursor<Process>,
     core: Option<(Core, Box<dyn Tail>)>,
-    inbox: Inputs,
+    inbox: Inbox<Input>,
     /// The journal failed it.
     ended: bool,
-}
-
-fn take<T>(slot: &Slot<T>) -> Option<Result<T, Failure>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-fn fill<T: Send + 'static, U: 'static>(slot: &Slot<T>, map: fn(U) -> T) -> Reply<U> {
-    let slot = slot.clone();
-    Reply::from(move |outcome: Outcome<U>| {
-        let told = outcome.map(|accepted| map(accepted.answer));
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
-    })
 }
 
 impl Till {
     /// One that begins where the cursor stands.
     pub fn new(house: &Arc<House>, reader: Arc<dyn Reader>) -> Self {
-        let key = "cashier.0".parse().expect("a good id");
         Self {
             reader,
-            cursor: Shell::new(house.clone(), key, Arc::new(Nobody)),
-            waiting: None,
-            begun: Slot::default(),
-            advanced: Slot::default(),
-            advancing: None,
-            asked: false,
+            cursor: Cursor::new(house, "cashier.0"),
             core: None,
             inbox: Arc::default(),
             ended: false,
@@ -85,7 +52,7 @@ impl Till {
         if self.ended {
             return false;
         }
-        let went_on = self.resume();
+        let went_on = self.cursor.resume();
         if self.core.is_none() {
             return self.begin() || went_on;
         }
@@ -103,19 +70,11 @@ impl Till {
 
     /// Writes the cursor, if that is due.
     pub fn advance(&mut self) {
-        let Some(upto) = self.core.as_ref().and_then(|(core, _)| core.advance_due()) else {
-            return;
-        };
-        if self.advancing.is_some() || self.waiting.is_some() || self.ended {
-            return;
+        let due = self.core.as_ref().and_then(|(core, _)| core.advance_due());
+        if let Some(upto) = due.filter(|_| !self.ended) {
+            let command = Command::Advance { shard: SHARD, upto };
+            self.cursor.advance("cashier", upto, command);
         }
-        self.advancing = Some(upto);
-        let job = Job {
-            request: Request::of_system("cashier"),
-            command: Command::Advance { shard: SHARD, upto },
-            reply: fill(&self.advanced, |_| ()),
-        };
-        self.waiting = self.cursor.handle(Work::Command(job));
     }
 
     /// Up to where everything is done that can be done.
@@ -128,66 +87,27 @@ impl Till {
         self.core.as_ref().map_or(0, |(core, _)| core.owed())
     }
 
-    fn resume(&mut self) -> bool {
-        let Some(mut waiting) = self.waiting.take() else {
-            return false;
-        };
-        match waiting.as_mut().now_or_never() {
-            Some(resumption) => self.waiting = self.cursor.resume(resumption),
-            None => {
-                self.waiting = Some(waiting);
-                return false;
-            }
-        }
-        true
-    }
-
     fn begin(&mut self) -> bool {
-        match take(&self.begun) {
-            Some(Ok(upto)) => {
-                let mut after = Checkpoint::start(1);
-                let (shard, sequence) = (SHARD, upto);
-                after.advance(Position { shard, sequence });
-                self.core = Some((Core::new(SHARD, upto), self.reader.tail(&after)));
-                return true;
+        match self.cursor.begin(|told| told.upto()) {
+            Beginning::Behind(upto) => {
+                self.core = Some((Core::new(SHARD, upto), cursor::tail(&*self.reader, upto)));
+                true
             }
-            Some(Err(_)) => self.asked = false,
-            None => {}
+            Beginning::Asked => true,
+            Beginning::Unknown => false,
         }
-        if self.asked || self.waiting.is_some() {
-            return false;
-        }
-        self.asked = true;
-        let reply = fill(&self.begun, |told: Process| told.upto());
-        self.waiting = self.cursor.handle(Work::Ask(reply));
-        true
     }
 
     fn take_inputs(&mut self) -> bool {
         let Some((core, _)) = &mut self.core else {
             return false;
         };
-        let mut took = false;
-        match take(&self.advanced) {
-            Some(Ok(())) => {
-                if let Some(upto) = self.advancing.take() {
-                    core.advanced(upto);
-                }
-                took = true;
-            }
-            Some(Err(_)) => self.advancing = None,
-            None => {}
-        }
-        let inputs = std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        let advanced = self.cursor.advanced();
+        advanced.inspect(|upto| core.advanced(*upto));
+        let inputs = cursor::take_all(&self.inbox);
+        let took = advanced.is_some() || !inputs.is_empty();
         for input in inputs {
-            took = true;
-            let broken = matches!(
-                &input.outcome,
-                Err(Failure::Broken(
-                    journal::Error::Poisoned(_) | journal::Error::Closed
-                ))
-            );
-            self.ended |= broken;
+            self.ended |= input.outcome.as_ref().is_err_and(cursor::is_broken);
             core.input(input);
         }
         took
@@ -231,7 +151,7 @@ impl Till {
                 sequence,
                 outcome,
             };
-            inbox.lock().unwrap_or_else(PoisonError::into_inner).push(input);
+            cursor::put(&inbox, input);
         };
         match errand {
             Errand::AskPayment(payment) => {

@@ -11,6 +11,7 @@ mod bank;
 mod cashier;
 mod checks;
 mod correspondence;
+mod cursor;
 mod evenings;
 mod explained;
 mod hall;

@@ -1,67 +1,34 @@
 //! Settlement's core with its cursor, driven by hand: what its task does in the server.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actors::settlement::{Core, Effect, Input};
-use actors::{Failure, House, Job, Outcome, Post, Reply, Request, Shell, Suspended, Work};
-use domain::UserId;
+use actors::{House, Job, Outcome, Reply, Request, Work};
 use domain::settlement::{Command, Settlement};
 use domain::streamer::{self, Streamer};
 use futures_util::FutureExt;
-use journal::{Checkpoint, Position, Reader, Tail};
+use journal::{Reader, Tail};
 
+use crate::cursor::{self, Beginning, Cursor, Inbox, SHARD};
 use crate::hall::Hall;
 use crate::tally::Tally;
-
-const SHARD: u16 = 0;
-
-struct Nobody;
-
-impl Post<Settlement> for Nobody {
-    fn post(&self, _: &UserId, _: Work<Settlement>) {}
-}
-
-type Slot<T> = Arc<Mutex<Option<Result<T, Failure>>>>;
 
 /// The settlement of the one shard.
 pub struct Settler {
     reader: Arc<dyn Reader>,
-    cursor: Shell<Settlement>,
-    waiting: Option<Suspended<Settlement>>,
-    begun: Slot<u64>,
-    advanced: Slot<()>,
-    advancing: Option<u64>,
-    asked: bool,
+    cursor: Cursor<Settlement>,
     core: Option<(Core, Box<dyn Tail>)>,
-    inbox: Arc<Mutex<Vec<Input>>>,
+    inbox: Inbox<Input>,
     /// The journal failed it.
     pub ended: bool,
-}
-
-fn take<T>(slot: &Slot<T>) -> Option<Result<T, Failure>> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-fn fill<T: Send + 'static, U: 'static>(slot: &Slot<T>, map: fn(U) -> T) -> Reply<U> {
-    let slot = slot.clone();
-    Reply::from(move |outcome: Outcome<U>| {
-        let told = outcome.map(|accepted| map(accepted.answer));
-        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
-    })
 }
 
 impl Settler {
     /// One that begins where the cursor stands.
     pub fn new(house: &Arc<House>, reader: Arc<dyn Reader>) -> Self {
-        let key = "0".parse().expect("a digit is a good id");
         Self {
             reader,
-            cursor: Shell::new(house.clone(), key, Arc::new(Nobody)),
-            waiting: None,
-            begun: Slot::default(),
-            advanced: Slot::default(),
-            advancing: None,
-            asked: false,
+            cursor: Cursor::new(house, "0"),
             core: None,
             inbox: Arc::default(),
             ended: false,
@@ -73,11 +40,11 @@ impl Settler {
         if self.ended {
             return false;
         }
-        let went_on = self.resume();
+        let went_on = self.cursor.resume();
         if self.core.is_none() {
             return self.begin() || went_on;
         }
-        let took = self.take_inputs(tally);
+        let took = self.take_inputs();
         let read = self.read();
         self.perform(streamers, tally) || took || read || went_on
     }
@@ -91,23 +58,11 @@ impl Settler {
 
     /// Writes the cursor, if that is due.
     pub fn advance(&mut self) {
-        let Some(upto) = self.core.as_ref().and_then(|(core, _)| core.advance_due()) else {
-            return;
-        };
-        if self.advancing.is_some() || self.waiting.is_some() || self.ended {
-            return;
+        let due = self.core.as_ref().and_then(|(core, _)| core.advance_due());
+        if let Some(upto) = due.filter(|_| !self.ended) {
+            let command = Command::Advance { shard: SHARD, upto };
+            self.cursor.advance("settlement", upto, command);
         }
-        self.advancing = Some(upto);
-        let (request, command) = (
-            Request::of_system("settlement"),
-            Command::Advance { shard: SHARD, upto },
-        );
-        let job = Job {
-            request,
-            command,
-            reply: fill(&self.advanced, |_| ()),
-        };
-        self.waiting = self.cursor.handle(Work::Command(job));
     }
 
     /// Every gift at or below this sequence is credited, as far as it knows.
@@ -115,70 +70,28 @@ impl Settler {
         self.core.as_ref().map_or(0, |(core, _)| core.credited_upto())
     }
 
-    fn resume(&mut self) -> bool {
-        let Some(mut waiting) = self.waiting.take() else {
-            return false;
-        };
-        match waiting.as_mut().now_or_never() {
-            Some(resumption) => self.waiting = self.cursor.resume(resumption),
-            None => {
-                self.waiting = Some(waiting);
-                return false;
-            }
-        }
-        true
-    }
-
     fn begin(&mut self) -> bool {
-        match take(&self.begun) {
-            Some(Ok(upto)) => {
-                self.core = Some((Core::new(SHARD, upto), self.tail(upto)));
-                return true;
+        match self.cursor.begin(|told| told.upto()) {
+            Beginning::Behind(upto) => {
+                self.core = Some((Core::new(SHARD, upto), cursor::tail(&*self.reader, upto)));
+                true
             }
-            Some(Err(_)) => self.asked = false,
-            None => {}
+            Beginning::Asked => true,
+            Beginning::Unknown => false,
         }
-        if self.asked || self.waiting.is_some() {
-            return false;
-        }
-        self.asked = true;
-        let reply = fill(&self.begun, |told: Settlement| told.upto());
-        self.waiting = self.cursor.handle(Work::Ask(reply));
-        true
     }
 
-    fn tail(&self, sequence: u64) -> Box<dyn Tail> {
-        let mut after = Checkpoint::start(1);
-        after.advance(Position {
-            shard: SHARD,
-            sequence,
-        });
-        self.reader.tail(&after)
-    }
-
-    fn take_inputs(&mut self, _: &mut Tally) -> bool {
+    fn take_inputs(&mut self) -> bool {
         let Some((core, _)) = &mut self.core else {
             return false;
         };
-        let mut took = false;
-        match take(&self.advanced) {
-            Some(Ok(())) => {
-                if let Some(upto) = self.advancing.take() {
-                    core.advanced(upto);
-                }
-                took = true;
-            }
-            Some(Err(_)) => self.advancing = None,
-            None => {}
-        }
-        let inputs = std::mem::take(&mut *self.inbox.lock().unwrap_or_else(PoisonError::into_inner));
+        let advanced = self.cursor.advanced();
+        advanced.inspect(|upto| core.advanced(*upto));
+        let inputs = cursor::take_all(&self.inbox);
+        let took = advanced.is_some() || !inputs.is_empty();
         for input in inputs {
-            took = true;
             if let Input::Settled(_, _, Err(failure)) | Input::Credited(_, _, Err(failure)) = &input
-                && matches!(
-                    failure,
-                    Failure::Broken(journal::Error::Poisoned(_) | journal::Error::Closed)
-                )
+                && cursor::is_broken(failure)
             {
                 self.ended = true;
             }
@@ -209,7 +122,7 @@ impl Settler {
             match effect {
                 Effect::Reread { after } => {
                     tally.one("settlements begun again");
-                    let tail = self.tail(after);
+                    let tail = cursor::tail(&*self.reader, after);
                     if let Some((_, old)) = &mut self.core {
                         *old = tail;
                     }
@@ -218,7 +131,7 @@ impl Settler {
                     let (inbox, whom) = (self.inbox.clone(), streamer.clone());
                     let told = move |told: Outcome<Streamer>| {
                         let settled = told.map(|told| told.answer.settled_upto(SHARD));
-                        put(&inbox, Input::Settled(generation, whom, settled));
+                        cursor::put(&inbox, Input::Settled(generation, whom, settled));
                     };
                     streamers.deliver(&streamer, Work::Ask(Reply::from(told)));
                 }
@@ -229,7 +142,7 @@ impl Settler {
                 } => {
                     let (inbox, whom) = (self.inbox.clone(), streamer.clone());
                     let told = move |outcome: Outcome<streamer::Answer>| {
-                        put(&inbox, Input::Credited(generation, whom, outcome.map(|_| ())));
+                        cursor::put(&inbox, Input::Credited(generation, whom, outcome.map(|_| ())));
                     };
                     let (request, command) = (
                         Request::of_system("settlement"),
@@ -249,8 +162,4 @@ impl Settler {
         }
         performed
     }
-}
-
-fn put(inbox: &Mutex<Vec<Input>>, input: Input) {
-    inbox.lock().unwrap_or_else(PoisonError::into_inner).push(input);
 }

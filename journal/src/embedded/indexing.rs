@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::mpsc::sync_channel;
+use std::thread::Builder;
 
 use crate::limits::BATCHES_AHEAD_MAX;
 use crate::storage::File;
@@ -45,12 +46,18 @@ fn side_by_side(
 ) -> (io::Result<(Progress, Option<Flaw>)>, Option<Flaw>) {
     std::thread::scope(|scope| {
         let (put, found_good) = sync_channel::<(BatchPlace, Vec<u8>)>(BATCHES_AHEAD_MAX);
-        let walking = scope.spawn(move || {
-            walk(file, end, progress, &mut |found| {
-                let sent = put.send((place(found.header), found.payload.to_vec()));
-                sent.map_err(|_| "nobody wants the rest".into())
-            })
-        });
+        let walking = Builder::new()
+            .name("journal-check".into())
+            .spawn_scoped(scope, move || {
+                walk(file, end, progress, &mut |found| {
+                    let sent = put.send((place(found.header), found.payload.to_vec()));
+                    sent.map_err(|_| "nobody wants the rest".into())
+                })
+            });
+        let walking = match walking {
+            Ok(walking) => walking,
+            Err(error) => return (Err(error), None),
+        };
         let wrong = found_good.iter().find_map(|(place, payload)| {
             let what = add(index, place, &payload).err()?;
             let offset = u64::from(place.offset);
